@@ -1,0 +1,65 @@
+# Every command sets up what it needs by itself; a second call does no set-up work.
+# ENGINE, SEED, SCENARIO, AGENTS and ARGS are passed on:  make loadtest SCENARIO=scale AGENTS=10000
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-print-directory
+
+BIN := .venv/bin
+SCENARIO ?=
+AGENTS ?=
+SEED ?=
+ENGINE ?=
+ARGS ?=
+PASSED = $(if $(ENGINE),--engine $(ENGINE)) $(if $(SEED),--seed $(SEED)) \
+	$(if $(AGENTS),--set load.agents=$(AGENTS)) $(ARGS)
+PINS := harness/provide/requirements
+COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--custom-compile-command "make requirements"
+
+.PHONY: help setup runtime redis loadtest test demo matrix check requirements fresh-check clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
+	@echo '  variables:          SCENARIO=scale AGENTS=10000 SEED=7 ENGINE=dapr_workflow ARGS="..."'
+
+loadtest: setup runtime redis ## load and faults on the real runtime, then a page
+	@$(BIN)/onceproof run $(or $(SCENARIO),--matrix default) $(PASSED)
+
+test: setup runtime redis ## every test, the real runtime's too
+	@$(BIN)/python -m pytest $(ARGS)
+
+demo: setup ## the two controls and one kill, a page; needs no Dapr runtime
+	@$(BIN)/onceproof run --matrix demo $(PASSED)
+
+matrix: setup runtime redis ## every cell of every matrix; prints how long it will take
+	@$(BIN)/onceproof run --matrix all $(PASSED)
+
+check: ## linters, types, imports, tidiness; downloads nothing
+	@test -x $(BIN)/ruff || { echo 'check: no .venv here; run `make setup` first' >&2; exit 254; }
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest tests/unit/test_tidy.py
+
+setup: ## the virtual environment
+	@scripts/setup.sh
+
+runtime: setup ## the Dapr runtime, found or built
+	@$(BIN)/python -m harness.provide runtime
+
+redis: setup ## a Redis server, found or fetched
+	@$(BIN)/python -m harness.provide redis
+
+requirements: ## pin again, with hashes (needs uv)
+	$(COMPILE) --all-extras pyproject.toml -o requirements.txt
+	$(COMPILE) $(PINS)-go.in -o $(PINS)-go.txt
+	$(COMPILE) $(PINS)-redis.in -o $(PINS)-redis.txt
+
+fresh-check: ## set-up as a new user on a bare machine, minutes per stage (needs root)
+	@scripts/fresh-check.sh $(or $(ARGS),demo test loadtest)
+
+clean: ## caches of the tools and built packages; keeps .venv, runs/ and the runtime
+	rm -rf dist build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +

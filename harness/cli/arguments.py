@@ -1,0 +1,86 @@
+"""What may stand on the command line."""
+
+import argparse
+from pathlib import Path
+from typing import NoReturn
+
+from harness import __version__
+
+EXIT_CODES = """exit codes:
+  0 valid   1 invalid against the engine's own promises   2 unknown   3 regression
+  254 you or this machine can mend it, nothing was started   255 broken in mid-run
+"""
+
+
+class _Parser(argparse.ArgumentParser):
+    """Usage errors exit with 254, not with 2, which means unknown."""
+
+    def error(self, message: str) -> NoReturn:
+        self.print_usage()
+        self.exit(254, f"onceproof: {message}; see `{self.prog} --help`\n")
+
+
+def parser() -> argparse.ArgumentParser:
+    """Build the parser; every command has its own help."""
+    top = _Parser(
+        prog="onceproof",
+        description="Crash-tests for durable AI agents.",
+        epilog=EXIT_CODES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    top.add_argument("--version", action="version", version=f"onceproof {__version__}")
+    commands = top.add_subparsers(dest="command", metavar="COMMAND", parser_class=_Parser)
+    _add_run(
+        commands.add_parser("run", help="run a scenario or a matrix, judge it, write the page")
+    )
+    listing = commands.add_parser("list", help="scenarios, engines, stores, faults, matrices")
+    listing.add_argument("--fields", action="store_true", help="what --set can set, with defaults")
+    check = commands.add_parser("check", help="judge stored runs again, from their files alone")
+    check.add_argument("runs", nargs="+", type=Path, metavar="RUN")
+    repro = commands.add_parser("repro", help="run a stored run's plan again, with its seed")
+    repro.add_argument("run", type=Path, metavar="RUN")
+    _add_machine(repro)
+    report = commands.add_parser("report", help="write the page of a stored matrix or run again")
+    report.add_argument("directory", type=Path, metavar="DIRECTORY")
+    explain = commands.add_parser("explain", help="one agent's timeline, in plain words")
+    explain.add_argument("run", type=Path, metavar="RUN")
+    explain.add_argument("agent", metavar="AGENT")
+    doctor = commands.add_parser("doctor", help="what this machine has, and how to get the rest")
+    doctor.add_argument("--sweep", action="store_true", help="end what dead runs left over")
+    doctor.add_argument("--dapr-bin", type=Path, help="folder with the Dapr binaries")
+    clean = commands.add_parser("clean", help="remove stored runs")
+    clean.add_argument("--out", type=Path, default=Path("runs"), help="folder of the runs")
+    clean.add_argument("--keep", type=int, default=0, metavar="N", help="keep the newest N")
+    return top
+
+
+def _add_run(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "scenario", nargs="?", metavar="SCENARIO", help="a name of `onceproof list`, or a YAML file"
+    )
+    command.add_argument("--matrix", metavar="NAME", help="run a whole matrix instead")
+    command.add_argument(
+        "--engine", default=None, metavar="NAME[:VARIANT]", help="default: dapr_workflow"
+    )
+    command.add_argument("--store", default=None, help="default: the engine's first")
+    command.add_argument(
+        "--set",
+        dest="overrides",
+        action="append",
+        default=[],
+        metavar="FIELD=VALUE",
+        help="set a field of the scenario, as in --set load.agents=500; may be repeated",
+    )
+    command.add_argument("--seed", type=int, default=1, help="fixes every draw (default: 1)")
+    command.add_argument("--repeats", type=int, default=1, metavar="N", help="runs of each cell")
+    command.add_argument(
+        "--dry-run", action="store_true", help="check and draw everything, start nothing"
+    )
+    _add_machine(command)
+
+
+def _add_machine(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--out", type=Path, default=Path("runs"), help="folder of the runs")
+    command.add_argument("--dapr-bin", type=Path, help="folder with the Dapr binaries")
+    command.add_argument("--redis", metavar="HOST:PORT", help="a Redis that you run, on loopback")
+    command.add_argument("--keep-state", action="store_true", help="keep stores and slot folders")

@@ -1,0 +1,126 @@
+"""From arguments to orders: names resolved, files read, everything wrong said at once."""
+
+import argparse
+import resource
+from dataclasses import replace
+from pathlib import Path
+
+import yaml
+
+from harness.engines.registry import ENGINES
+from harness.errors import UsageError
+from harness.plan import Cell
+from harness.runner.order import Order, disk_problem, problems_of_order, spec_of
+from harness.scenario import Scenario, scenario_of, with_overrides
+from scenarios import SCENARIOS
+from scenarios.matrices import MATRICES
+
+FILES_MIN = 4096
+"""Open files: each agent's start and each pod's connections need one."""
+
+
+def orders_of(arguments: argparse.Namespace) -> tuple[str, list[Order]]:
+    """The runs that were asked for, and the matrix's name.
+
+    Raises:
+        UsageError: with everything that is wrong.
+    """
+    problems: list[str] = []
+    if arguments.repeats < 1:
+        problems.append(f"--repeats is {arguments.repeats}, expected at least 1")
+    if bool(arguments.scenario) == bool(arguments.matrix):
+        problems.append("say either a SCENARIO or --matrix NAME; see `onceproof list`")
+        raise UsageError("; ".join(problems))
+    name, orders = (
+        _matrix_orders(arguments, problems)
+        if arguments.matrix
+        else _scenario_orders(arguments, problems)
+    )
+    for order in orders:
+        problems += [text for text in problems_of_order(order) if text not in problems]
+    problems += [text for text in (_files_problem(), disk_problem(orders, arguments.out)) if text]
+    if problems:
+        raise UsageError("\n  ".join(["cannot run:", *problems]))
+    repeated = [
+        replace(order, cell=replace(order.cell, repeat=number))
+        for order in orders
+        for number in range(arguments.repeats)
+    ]
+    return name, repeated
+
+
+def load_scenario(name: str) -> Scenario:
+    """A shipped scenario by name, or one from a YAML file.
+
+    Raises:
+        UsageError: neither; or the file is no scenario.
+    """
+    if name in SCENARIOS:
+        return SCENARIOS[name]
+    path = Path(name)
+    if path.suffix not in (".yaml", ".yml"):
+        raise UsageError(
+            f"unknown scenario {name!r}; known: {', '.join(SCENARIOS)}; or name a .yaml file"
+        )
+    try:
+        return scenario_of(yaml.safe_load(path.read_text()), source=name)
+    except OSError as error:
+        raise UsageError(f"{name}: {error.strerror}; expected a scenario as YAML") from error
+    except yaml.YAMLError as error:
+        raise UsageError(f"{name}: not YAML: {error}") from error
+
+
+def _scenario_orders(arguments: argparse.Namespace, problems: list[str]) -> tuple[str, list[Order]]:
+    try:
+        scenario = with_overrides(load_scenario(arguments.scenario), arguments.overrides)
+    except UsageError as error:
+        problems.append(str(error))
+        scenario = Scenario(name="unknown", summary="")
+    engine, _, variant = (arguments.engine or "dapr_workflow").partition(":")
+    cell = _with_defaults(Cell(engine=engine, variant=variant, store=arguments.store or ""))
+    return scenario.name, [Order(scenario=scenario, cell=cell)]
+
+
+def _matrix_orders(arguments: argparse.Namespace, problems: list[str]) -> tuple[str, list[Order]]:
+    if arguments.matrix not in MATRICES:
+        problems.append(f"unknown matrix {arguments.matrix!r}; known: {', '.join(MATRICES)}")
+        return arguments.matrix, []
+    problems += [
+        f"{option} does not go with --matrix"
+        for option, value in (("--engine", arguments.engine), ("--store", arguments.store))
+        if value
+    ]
+    orders = []
+    for entry in MATRICES[arguments.matrix].entries:
+        try:
+            overrides = [*entry.overrides, *arguments.overrides]
+            scenario = with_overrides(load_scenario(entry.scenario), overrides)
+        except UsageError as error:
+            if str(error) not in problems:
+                problems.append(str(error))
+            continue
+        orders.append(Order(scenario=scenario, cell=_with_defaults(entry.cell)))
+    return arguments.matrix, orders
+
+
+def _with_defaults(cell: Cell) -> Cell:
+    """Fill the engine's own variant and store in; a wrong name stays, to be named later."""
+    if cell.engine not in ENGINES:
+        return cell
+    variant = (
+        cell.variant if cell.variant not in ("", "default") else ENGINES[cell.engine].variants[0]
+    )
+    cell = replace(cell, variant=variant)
+    if variant not in ENGINES[cell.engine].variants or cell.store not in ("", "none"):
+        return cell
+    return replace(cell, store=spec_of(cell).stores[0])
+
+
+def _files_problem() -> str:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft >= FILES_MIN:
+        return ""
+    if hard >= FILES_MIN or hard == resource.RLIM_INFINITY:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (FILES_MIN, hard))
+        return ""
+    return f"only {hard} open files are allowed, {FILES_MIN} are needed; raise `ulimit -n`"

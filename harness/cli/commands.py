@@ -1,0 +1,190 @@
+"""Every command but the drawing: each takes its arguments and returns an exit code."""
+
+import argparse
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import msgspec
+
+from harness.brokers import BROKERS
+from harness.cli import running
+from harness.cli.asking import orders_of
+from harness.cli.providing import provide
+from harness.engines.registry import ENGINES
+from harness.errors import UsageError
+from harness.explain import explain
+from harness.faults import FAULTS
+from harness.plan import Plan
+from harness.provide.doctor import run_doctor
+from harness.results import MatrixResult, RunResult, decode_matrix, decode_run
+from harness.runner.judge import read_judged
+from harness.scenario import Scenario, to_json
+from harness.stores import STORES
+from reports.pages import write_pages
+from reports.text import render_text
+from scenarios import SCENARIOS
+from scenarios.matrices import MATRICES
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run a scenario or a matrix."""
+    name, orders = orders_of(arguments)
+    provided = provide(orders, dapr_bin=arguments.dapr_bin, redis=arguments.redis, report=print)
+    if arguments.dry_run:
+        return running.dry_run(name, orders, provided, seed=arguments.seed)
+    is_comparison = bool(arguments.matrix) and MATRICES[arguments.matrix].is_comparison
+    return running.run_kept(
+        name,
+        orders,
+        provided,
+        seed=arguments.seed,
+        out=arguments.out,
+        is_comparison=is_comparison,
+        keeps_state=arguments.keep_state,
+    )
+
+
+def repro(arguments: argparse.Namespace) -> int:
+    """Run a stored plan again."""
+    plan = _plan_of(arguments.run)
+    orders = running.orders_like(plan)
+    provided = provide(orders, dapr_bin=arguments.dapr_bin, redis=arguments.redis, report=print)
+    return running.run_kept(
+        f"repro-{plan.scenario.name}",
+        orders,
+        provided,
+        seed=plan.seed,
+        out=arguments.out,
+        is_comparison=False,
+        keeps_state=arguments.keep_state,
+    )
+
+
+def check(arguments: argparse.Namespace) -> int:
+    """Judge stored runs again."""
+    results = []
+    for root in _run_folders(arguments.runs):
+        result = running.judged(root, _plan_of(root), f"onceproof check {root}")
+        print(render_text(result))
+        results.append(result)
+    return running.exit_code_of(results, is_comparison=False)
+
+
+def report(arguments: argparse.Namespace) -> int:
+    """Write the page of a stored matrix, from the results of its runs."""
+    root: Path = arguments.directory
+    if (root / "matrix.json").exists():
+        stored = decode_matrix(
+            (root / "matrix.json").read_bytes(), source=str(root / "matrix.json")
+        )
+        runs = tuple(_result_of(root / entry.directory) for entry in stored.runs)
+        matrix = replace(stored, runs=runs)
+    else:
+        only = _result_of(root)
+        matrix = MatrixResult(
+            name=only.scenario,
+            seed=only.seed,
+            started_utc=only.environment.get("started", ""),
+            duration_s=only.load_s,
+            command=only.repeat_command,
+            exit_code=only.exit_code,
+            runs=(only,),
+        )
+    for page in write_pages(matrix, root):
+        print(f"page: {page}")
+    return 0
+
+
+def explain_agent(arguments: argparse.Namespace) -> int:
+    """One agent's timeline."""
+    print(explain(read_judged(arguments.run).evidence, arguments.agent))
+    return 0
+
+
+def list_all(arguments: argparse.Namespace) -> int:
+    """What there is to name."""
+    if arguments.fields:
+        example = Scenario(name="NAME", summary="SUMMARY")
+        print(msgspec.json.format(to_json(example), indent=2).decode())
+        return 0
+    sections: dict[str, dict[str, str]] = {
+        "scenarios": {name: one.summary for name, one in SCENARIOS.items()},
+        "matrices": {name: one.summary for name, one in MATRICES.items()},
+        "engines": {
+            f"{name}:{variant}": f"{one.spec(variant).summary}; recovery {one.spec(variant).recovery}"
+            for name, one in ENGINES.items()
+            for variant in one.variants
+        },
+        "stores": {name: f"durability {one.durability}" for name, one in STORES.items()},
+        "brokers": dict.fromkeys(BROKERS, ""),
+        "faults": {name: (type(one).__doc__ or "").splitlines()[0] for name, one in FAULTS.items()},
+    }
+    for title, entries in sections.items():
+        print(title)
+        for name, text in entries.items():
+            print(f"  {name:24} {text}")
+    return 0
+
+
+def doctor(arguments: argparse.Namespace) -> int:
+    """What this machine has."""
+    return run_doctor(dapr_bin=arguments.dapr_bin, sweeps=arguments.sweep)
+
+
+def clean(arguments: argparse.Namespace) -> int:
+    """Remove stored runs, the oldest first."""
+    if arguments.keep < 0:
+        raise UsageError(f"--keep is {arguments.keep}, expected 0 or more")
+    out: Path = arguments.out
+    if not out.is_dir():
+        print(f"{out}: nothing to remove")
+        return 0
+    stored = sorted(path for path in out.iterdir() if (path / "matrix.json").exists())
+    for path in stored[: len(stored) - arguments.keep]:
+        shutil.rmtree(path)
+        print(f"removed {path}")
+    return 0
+
+
+def _plan_of(root: Path) -> Plan:
+    try:
+        return msgspec.json.decode((root / "plan.json").read_bytes(), type=Plan)
+    except OSError as error:
+        raise UsageError(
+            f"{root}: no plan.json ({error.strerror}); name the folder of a run"
+        ) from error
+    except msgspec.MsgspecError as error:
+        raise UsageError(
+            f"{root / 'plan.json'}: {error}; expected a plan of this version"
+        ) from error
+
+
+def _run_folders(paths: list[Path]) -> list[Path]:
+    """Runs as named; a matrix stands for all of its runs."""
+    folders = []
+    for path in paths:
+        inner = sorted(entry.parent for entry in path.glob("*/plan.json"))
+        folders += inner or [path]
+    return folders
+
+
+def _result_of(root: Path) -> RunResult:
+    try:
+        data = (root / "results.json").read_bytes()
+    except OSError as error:
+        raise UsageError(f"{root}: no results.json; run `onceproof check {root}` first") from error
+    return decode_run(data, source=str(root / "results.json"))
+
+
+COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
+    "run": run,
+    "list": list_all,
+    "check": check,
+    "repro": repro,
+    "report": report,
+    "explain": explain_agent,
+    "doctor": doctor,
+    "clean": clean,
+}

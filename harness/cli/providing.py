@@ -1,0 +1,85 @@
+"""What the runs of a command need from this machine, found or built before anything starts."""
+
+import hashlib
+import importlib.metadata
+import os
+import platform
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from harness import __version__
+from harness.cluster.dapr import DaprCommands
+from harness.provide.data import components_folder
+from harness.provide.redis import find_redis
+from harness.provide.runtime import find_runtime
+from harness.runner.order import Order, spec_of
+from harness.runner.walk import Provided
+
+
+def provide(
+    orders: list[Order], *, dapr_bin: Path | None, redis: str | None, report: Callable[[str], None]
+) -> Provided:
+    """Find the runtime and the stores that these orders need, and only those.
+
+    Raises:
+        UsageError: what the caller named cannot be used.
+        MachineError: something is not to be had here.
+    """
+    facts = machine_facts()
+    dapr = None
+    server: tuple[str, ...] = ()
+    address = ""
+    if any(spec_of(order.cell).needs_dapr for order in orders):
+        runtime = find_runtime(dapr_bin, report)
+        dapr = DaprCommands(
+            daprd=runtime.daprd, placement=runtime.placement, scheduler=runtime.scheduler
+        )
+        facts["daprd"] = f"{runtime.version}, {runtime.origin}, {runtime.digest}"
+        facts["daprd components"] = ", ".join(runtime.components or ("unknown",))
+    if any(order.cell.store == "redis" for order in orders):
+        found = find_redis(redis, report)
+        server, address = found.argv or (), found.address or ""
+        facts["redis"] = f"{found.version}, {found.origin}, appendonly yes, appendfsync everysec"
+    return Provided(
+        dapr=dapr,
+        redis=server,
+        redis_address=address,
+        components=components_folder(),
+        facts=facts,
+    )
+
+
+def machine_facts() -> dict[str, str]:
+    """What environment.json says of any run on this machine."""
+    names = ("dapr", "dapr-ext-workflow", "locust", "numpy", "uvicorn", "aiohttp")
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") >> 30
+    return {
+        "onceproof": f"{__version__}, sources {_sources_digest()}",
+        "machine": f"{os.cpu_count()} cores, {memory} GiB, {_processor()}",
+        "system": f"{platform.system()} {platform.release()}, {platform.machine()}",
+        "python": sys.version.split()[0],
+        "packages": ", ".join(f"{name} {importlib.metadata.version(name)}" for name in names),
+        "durability": "D1: survives SIGKILL of any process, not power loss; the scheduler's etcd "
+        "syncs anyway",
+        "pods": "local pods: a worker and its sidecar in one process group",
+    }
+
+
+def _sources_digest() -> str:
+    """Of the harness and the mock LLM as they ran."""
+    root = Path(__file__).resolve().parents[2]
+    total = hashlib.sha256()
+    for folder in ("harness", "mock_llm"):
+        for path in sorted((root / folder).rglob("*.py")):
+            total.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes())
+    return total.hexdigest()[:12]
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor() or "unknown processor"
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else "unknown processor"

@@ -1,0 +1,202 @@
+"""`run` and `repro`: the runs of one command, one after the other, under a keeper."""
+
+import asyncio
+import os
+import shutil
+import signal
+import sys
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from rich.console import Console
+
+from harness.clock import NS_PER_S, SystemClock
+from harness.cluster.keeper import keep
+from harness.errors import OnceproofError
+from harness.plan import Plan, draw_plan
+from harness.results import MatrixResult, RunResult, encode
+from harness.runner.display import make_display
+from harness.runner.folder import RunFolder
+from harness.runner.judge import failed_result, judge
+from harness.runner.order import Order, spec_of
+from harness.runner.walk import Provided, Walk
+from reports.pages import write_pages
+from reports.text import render_text
+
+
+def run_kept(
+    name: str,
+    orders: list[Order],
+    provided: Provided,
+    *,
+    seed: int,
+    out: Path,
+    is_comparison: bool,
+    keeps_state: bool,
+) -> int:
+    """Run everything in a harness of its own, kept by this process; returns the exit code."""
+    return keep(
+        lambda: _harness(
+            name,
+            orders,
+            provided,
+            seed=seed,
+            out=out,
+            is_comparison=is_comparison,
+            keeps_state=keeps_state,
+        )
+    )
+
+
+def _harness(
+    name: str,
+    orders: list[Order],
+    provided: Provided,
+    *,
+    seed: int,
+    out: Path,
+    is_comparison: bool,
+    keeps_state: bool,
+) -> int:
+    console = Console()
+    clock = SystemClock()
+    began_ns = clock.monotonic_ns()
+    started = datetime.now(UTC)
+    root = _fresh_folder(out, f"{started:%Y%m%dT%H%M%SZ}-{name}-{seed}")
+    command = "onceproof " + " ".join(sys.argv[1:])
+    console.print(f"seed {seed} | {root} | {len(orders)} runs", highlight=False, soft_wrap=True)
+    console.print(f"repeat: {command}", highlight=False, soft_wrap=True)
+    results: list[RunResult] = []
+    code = 255
+    try:
+        for number, order in enumerate(orders, start=1):
+            console.rule(f"{number}/{len(orders)} {order.name}", align="left")
+            result, is_interrupted = _one_run(order, provided, seed, root, console, command)
+            results.append(result)
+            console.print(render_text(result), highlight=False, markup=False, soft_wrap=True)
+            if result.state == "judged" and not keeps_state:
+                shutil.rmtree(root / result.directory / "state", ignore_errors=True)
+            if is_interrupted:
+                break
+        code = exit_code_of(results, is_comparison=is_comparison)
+    except OnceproofError as error:
+        console.print(f"onceproof: {error}", markup=False)
+        code = error.exit_code
+    matrix = MatrixResult(
+        name=name,
+        seed=seed,
+        started_utc=f"{started:%Y-%m-%dT%H:%M:%SZ}",
+        duration_s=round((clock.monotonic_ns() - began_ns) / NS_PER_S, 1),
+        command=command,
+        exit_code=code,
+        runs=tuple(results),
+    )
+    (root / "matrix.json").write_bytes(encode(matrix))
+    pages = write_pages(matrix, root)
+    console.rule("result", align="left")
+    console.print(render_text(matrix), highlight=False, markup=False, soft_wrap=True)
+    for page in pages:
+        console.print(f"page: {page}", highlight=False, soft_wrap=True)
+    return code
+
+
+def exit_code_of(results: list[RunResult], *, is_comparison: bool) -> int:
+    """Of several runs: 255, 254, 1, 3, 2, 0 in this precedence; all skipped is 2.
+
+    A comparison is 0 when every run was judged, or skipped with a reason; findings are printed.
+    """
+    codes = [result.exit_code for result in results if result.state != "skipped"]
+    if not codes:
+        return 2
+    for code in (255, 254) if is_comparison else (255, 254, 1, 3, 2):
+        if code in codes:
+            return code
+    return 0
+
+
+def _one_run(
+    order: Order, provided: Provided, seed: int, root: Path, console: Console, command: str
+) -> tuple[RunResult, bool]:
+    folder = RunFolder(root / order.name)
+    plan, agents, warm_up = draw_plan(order.scenario, order.cell, seed)
+    clock = SystemClock()
+    display = make_display(console, clock)
+
+    async def walk() -> bool:
+        interrupted = asyncio.Event()
+        _on_ctrl_c(interrupted, console)
+        await Walk(
+            plan=plan,
+            agents=agents,
+            warm_up=warm_up,
+            spec=spec_of(order.cell),
+            provided=provided,
+            folder=folder,
+            clock=clock,
+            display=display,
+            interrupted=interrupted,
+        ).perform()
+        return interrupted.is_set()
+
+    try:
+        is_interrupted = asyncio.run(walk())
+    finally:
+        display.close()
+    return judged(folder.root, plan, command), is_interrupted
+
+
+def judged(root: Path, plan: Plan, command: str) -> RunResult:
+    """Judge a run's directory and write its results.json."""
+    try:
+        result = judge(root, command=command)
+    except OnceproofError as error:
+        result = failed_result(plan, str(error), root=root, command=command)
+    (root / "results.json").write_bytes(encode(result))
+    return result
+
+
+def dry_run(name: str, orders: list[Order], provided: Provided, *, seed: int) -> int:
+    """Draw every plan and say what would run; start nothing."""
+    for order in orders:
+        plan, agents, warm_up = draw_plan(order.scenario, order.cell, seed)
+        faults = ", ".join(f"{f.name} at {f.at_ratio:.0%} on {f.slot}" for f in plan.faults)
+        print(
+            f"{name}: {order.name}: {len(agents)} agents, {plan.answers_count} LLM answers, "
+            f"{len(warm_up)} for the warm-up; faults: {faults or 'none'}; "
+            f"programs {plan.programs_sha256[:12]}"
+        )
+    for fact, value in provided.facts.items():
+        print(f"  {fact}: {value}")
+    return 0
+
+
+def orders_like(plan: Plan) -> list[Order]:
+    """The order that a stored plan came from."""
+    return [Order(scenario=plan.scenario, cell=replace(plan.cell, repeat=0))]
+
+
+def _on_ctrl_c(interrupted: asyncio.Event, console: Console) -> None:
+    """Once: drain briefly, judge as unknown, keep the run. Twice: stop at once."""
+
+    def handle() -> None:
+        if interrupted.is_set():
+            os._exit(255)
+        console.print("stopping: heal, short drain, judge as unknown; once more stops at once")
+        interrupted.set()
+
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, handle)
+
+
+def _fresh_folder(out: Path, name: str) -> Path:
+    """A directory that did not exist; a second one of the same second gets a number."""
+    for number in range(100):
+        path = out / (name if not number else f"{name}-{number}")
+        try:
+            path.mkdir(parents=True)
+        except FileExistsError:
+            continue
+        return path
+    raise OnceproofError(f"{out / name} exists a hundred times; see `onceproof clean`")

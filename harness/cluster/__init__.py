@@ -1,0 +1,1 @@
+"""The operating system's side: processes, ports, pods, the keeper. Everything above asks this."""

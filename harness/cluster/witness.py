@@ -1,0 +1,102 @@
+"""The witness as a process of the run, and the harness's way to talk to it."""
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import msgspec
+
+from harness.clock import Clock
+from harness.cluster.health import until_healthy
+from harness.cluster.ports import Ports
+from harness.cluster.processes import Process, Processes
+from harness.errors import HarnessError
+from harness.protocols import Progress
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Progress:
+    """The part of ``GET /admin/progress`` that is used here."""
+
+    answered_turns: int
+    limited: int
+    ended_agents: int
+    requests_per_caller_in_flight: dict[str, int]
+    unused: dict[str, int]
+
+
+class WitnessProcess:
+    """Starts ``python -m mock_llm.server`` and asks its admin side. Implements Witness."""
+
+    def __init__(
+        self, *, processes: Processes, ports: Ports, clock: Clock, http: httpx.AsyncClient
+    ) -> None:
+        """The HTTP client is the harness's own."""
+        self._processes = processes
+        self._clock = clock
+        self._http = http
+        self.port = ports.take()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.process: Process | None = None
+
+    async def start(self, *, run: str, seed: int, ledger: Path, config: dict[str, object]) -> None:
+        """Start and wait for health; ``config`` is what mock_llm.server reads from its file.
+
+        Raises:
+            MachineError: it died or was not ready in time.
+        """
+        ledger.mkdir(parents=True, exist_ok=True)
+        path = ledger / "witness.json"
+        path.write_bytes(msgspec.json.encode(config))
+        command = (
+            *(sys.executable, "-m", "mock_llm.server", "--port", str(self.port)),
+            *("--ledger", str(ledger), "--run", run, "--seed", str(seed), "--config", str(path)),
+        )
+        self.process = self._processes.start("witness", command)
+        await until_healthy(
+            self._http, f"{self.url}/admin/health", self.process, clock=self._clock, deadline_s=20
+        )
+
+    async def stop(self) -> None:
+        """End it; every answer that it gave is in the ledger already."""
+        if self.process is not None:
+            await self._processes.stop([self.process])
+
+    async def note(self, kind: str, subject: str, detail: dict[str, object]) -> int:
+        """See Witness."""
+        text = msgspec.json.encode(detail).decode()
+        body = {"kind": kind, "subject": subject, "detail": text}
+        answer = await self._ask("POST", "/admin/notes", body)
+        return int(str(answer["seq"]))
+
+    async def progress(self) -> Progress:
+        """See Witness."""
+        answer = await self._ask("GET", "/admin/progress", None)
+        seen = msgspec.convert(answer, _Progress)
+        callers = {*seen.requests_per_caller_in_flight, *seen.unused}
+        return Progress(
+            answered_steps=seen.answered_turns,
+            limited=seen.limited,
+            ended_agents=seen.ended_agents,
+            unused={
+                caller: seen.requests_per_caller_in_flight.get(caller, 0)
+                + seen.unused.get(caller, 0)
+                for caller in callers
+            },
+        )
+
+    async def configure(self, config: dict[str, object]) -> None:
+        """Change limits or latency of the running witness."""
+        await self._ask("POST", "/admin/config", config)
+
+    async def _ask(self, method: str, path: str, body: object) -> dict[str, object]:
+        content = None if body is None else msgspec.json.encode(body)
+        try:
+            answer = await self._http.request(
+                method, self.url + path, content=content, timeout=httpx.Timeout(10.0)
+            )
+            answer.raise_for_status()
+        except httpx.HTTPError as error:
+            raise HarnessError(f"the witness does not answer {method} {path}: {error!r}") from error
+        return dict(msgspec.json.decode(answer.content))

@@ -1,0 +1,147 @@
+"""The agent as a Dapr workflow: what a user of the SDK would write from its documentation.
+
+The workflow holds the control flow and every answer; activities do what has effects. An activity
+that was limited says for how long, and the workflow waits on a durable timer: the SDK's RetryPolicy
+cannot read Retry-After.
+
+Workflow code runs again from the top at every replay, so it draws nothing and asks no clock.
+"""
+
+import os
+from collections.abc import Generator
+from datetime import timedelta
+from typing import Any
+
+import msgspec
+from dapr.ext.workflow import (
+    DaprWorkflowContext,
+    RetryPolicy,
+    WorkflowActivityContext,
+    WorkflowRuntime,
+    when_all,
+)
+
+from harness.engines.contract import Surroundings
+from harness.engines.llm import TOOLS, Limited, Llm, LlmError
+from harness.engines.walk import fill
+from harness.scenario import Program, Step
+
+WORKFLOW = "agent"
+RETRY = RetryPolicy(
+    first_retry_interval=timedelta(seconds=1),
+    max_number_of_attempts=5,
+    backoff_coefficient=2.0,
+    max_retry_interval=timedelta(seconds=10),
+)
+"""For lost connections and 5xx; a 429 never gets here."""
+
+Flow = Generator[Any, Any, Any]
+Json = dict[str, Any]
+
+
+def agent(ctx: DaprWorkflowContext, program_json: Json) -> Flow:
+    """Walk the program; the output is the last step's answer."""
+    program = msgspec.convert(program_json, Program)
+    answers: dict[str, str] = {}
+    for step in program.steps:
+        if step.kind == "parallel":
+            yield from _parallel(ctx, step, answers)
+        elif step.kind == "tools":
+            answers[step.path] = yield from _tool_loop(ctx, step, answers)
+        else:
+            (answer,) = yield from _ask(ctx, [_messages(step, answers)])
+            answers[step.path] = answer["content"]
+    return answers[program.steps[-1].path]
+
+
+def _parallel(ctx: DaprWorkflowContext, step: Step, answers: dict[str, str]) -> Flow:
+    """All branches side by side, a step of each at a time."""
+    for number in range(max(len(branch) for branch in step.branches)):
+        wave = [branch[number] for branch in step.branches if number < len(branch)]
+        replies = yield from _ask(ctx, [_messages(one, answers) for one in wave])
+        for one, reply in zip(wave, replies, strict=True):
+            answers[one.path] = reply["content"]
+
+
+def _tool_loop(ctx: DaprWorkflowContext, step: Step, answers: dict[str, str]) -> Flow:
+    """Ask, run the tools that the LLM wants, ask again, until it answers in words."""
+    messages = _messages(step, answers)
+    while True:
+        (message,) = yield from _ask(ctx, [messages], has_tools=True)
+        messages.append(message)
+        calls = message.get("tool_calls") or []
+        if not calls:
+            return message["content"]
+        results = yield when_all(
+            [ctx.call_activity(run_tool, input=call, retry_policy=RETRY) for call in calls]
+        )
+        messages.extend(results)
+
+
+def _ask(ctx: DaprWorkflowContext, prompts: list[list[Json]], *, has_tools: bool = False) -> Flow:
+    """Ask the LLM each prompt at once; those that were limited again, after their wait."""
+    replies: dict[int, Json] = {}
+    waiting = list(range(len(prompts)))
+    while waiting:
+        answers = yield when_all(
+            [
+                ctx.call_activity(
+                    call_llm,
+                    input={"messages": prompts[number], "has_tools": has_tools},
+                    retry_policy=RETRY,
+                )
+                for number in waiting
+            ]
+        )
+        replies |= dict(zip(waiting, answers, strict=True))
+        waiting = [number for number in waiting if "retry_after_s" in replies[number]]
+        if waiting:
+            pause_s = max(replies[number]["retry_after_s"] for number in waiting)
+            yield ctx.create_timer(timedelta(seconds=pause_s))
+    return [replies[number] for number in range(len(prompts))]
+
+
+def _messages(step: Step, answers: dict[str, str]) -> list[Json]:
+    return [{"role": "user", "content": fill(step.prompt, answers)}]
+
+
+async def call_llm(_ctx: WorkflowActivityContext, request: Json) -> Json:
+    """Activity: one chat completion; a 429 is an answer, every other error is a failure."""
+    try:
+        answer = await llm().chat(
+            request["messages"], tools=TOOLS if request["has_tools"] else None
+        )
+    except Limited as limited:
+        if not limited.is_retryable:
+            raise LlmError(429, "the LLM will never accept this request") from limited
+        return {"retry_after_s": limited.retry_after_s}
+    return answer.message
+
+
+async def run_tool(ctx: WorkflowActivityContext, call: Json) -> Json:
+    """Activity: one tool call, under the idempotency key that the SDK gives an activity."""
+    arguments = msgspec.json.decode(call["function"]["arguments"])
+    key = ctx.get_inner_context().task_execution_id
+    result = await llm().effect(
+        arguments["agent"], arguments["path"], arguments["value"], key or None
+    )
+    return {"role": "tool", "tool_call_id": call["id"], "content": result}
+
+
+_llm: list[Llm] = []
+
+
+def llm() -> Llm:
+    """The process's one client, made in the loop of the SDK's worker thread at first use."""
+    if not _llm:
+        _llm.append(Llm(Surroundings.from_environ(os.environ)))
+    return _llm[0]
+
+
+def runtime() -> WorkflowRuntime:
+    """The SDK's worker with everything registered, not yet started."""
+    made = WorkflowRuntime()
+    made.register_workflow(agent, name=WORKFLOW)
+    made.register_activity(call_llm)
+    made.register_activity(run_tool)
+    return made

@@ -1,0 +1,102 @@
+"""The worker of a pod: the contract's HTTP side over Dapr's workflow client.
+
+Starting is by gRPC: Dapr's HTTP start with the id of a running workflow blocks, and then runs the
+whole agent again (1.18.2).
+"""
+
+import asyncio
+import importlib.metadata
+import os
+
+import grpc
+import httpx
+import msgspec
+from dapr.ext.workflow import WorkflowRuntime, WorkflowStatus
+from dapr.ext.workflow.aio import DaprWorkflowClient
+
+from harness.engines.contract import About, AgentView, Surroundings, serve
+from harness.engines.dapr_workflow.agent import WORKFLOW, runtime
+from harness.scenario import Program
+
+SIDECAR_READY_S = 60.0
+ENDED = {
+    WorkflowStatus.COMPLETED: "completed",
+    WorkflowStatus.FAILED: "failed",
+    WorkflowStatus.TERMINATED: "failed",
+}
+
+
+class DaprWorkflowWorker:
+    """See Worker."""
+
+    def __init__(self, surroundings: Surroundings) -> None:
+        """The sidecar's ports come from DAPR_HTTP_PORT and DAPR_GRPC_PORT, as for any Dapr app."""
+        self.about = About(
+            engine="dapr_workflow",
+            variant=surroundings.variant,
+            versions={
+                name: importlib.metadata.version(name) for name in ("dapr", "dapr-ext-workflow")
+            },
+            recovery="native",
+            intake="durable",
+            any_pod_answers=True,
+            kinds=("say", "tools", "parallel"),
+        )
+        self._runtime: WorkflowRuntime | None = None
+        self._client: DaprWorkflowClient | None = None
+
+    async def open(self) -> None:
+        """Wait for the sidecar, connect the workflow worker to it."""
+        await _sidecar_outbound(int(os.environ["DAPR_HTTP_PORT"]))
+        self._runtime = runtime()
+        await asyncio.to_thread(self._runtime.start)
+        self._client = DaprWorkflowClient()
+
+    async def start(self, agent: str, program: Program) -> None:
+        """Schedule the workflow under the agent's id, unless it exists in whatever state.
+
+        Reading first matters: Dapr accepts the id of an *ended* workflow again and runs it anew.
+        """
+        assert self._client is not None
+        if await self._client.get_workflow_state(agent, fetch_payloads=False) is not None:
+            return
+        await self._client.schedule_new_workflow(
+            WORKFLOW, input=msgspec.to_builtins(program), instance_id=agent
+        )
+
+    async def view(self, agent: str) -> AgentView | None:
+        """Ask the engine."""
+        assert self._client is not None
+        state = await self._client.get_workflow_state(agent)
+        if state is None:
+            return None
+        status = ENDED.get(state.runtime_status, "running")
+        if status == "running":
+            return AgentView(status="running", output="")
+        if status == "failed":
+            return AgentView(status="failed", output=str(state.failure_details or ""))
+        return AgentView(status="completed", output=msgspec.json.decode(state.serialized_output))
+
+    async def close(self) -> None:
+        """Disconnect; what runs goes on elsewhere or later."""
+        if self._runtime is not None:
+            await asyncio.to_thread(self._runtime.shutdown)
+
+
+async def _sidecar_outbound(port: int) -> None:
+    """Return when the sidecar's building blocks are up; it does not wait for us to be."""
+    url = f"http://127.0.0.1:{port}/v1.0/healthz/outbound"
+    async with asyncio.timeout(SIDECAR_READY_S), httpx.AsyncClient() as http:
+        while True:
+            try:
+                if (await http.get(url)).is_success:
+                    return
+            except httpx.TransportError:
+                pass
+            await asyncio.sleep(0.05)
+
+
+if __name__ == "__main__":
+    grpc.aio.init_grpc_aio()
+    around = Surroundings.from_environ(dict(os.environ))
+    serve(DaprWorkflowWorker(around), around)

@@ -1,0 +1,10 @@
+"""Every engine that the harness can run, by name."""
+
+from harness.engines.control.adapter import Control
+from harness.engines.dapr_workflow.adapter import DaprWorkflow
+from harness.engines.reference.adapter import Reference
+from harness.protocols import Engine
+
+ENGINES: dict[str, Engine] = {
+    engine.name: engine for engine in (DaprWorkflow(), Reference(), Control())
+}

@@ -1,0 +1,37 @@
+"""run.json: what only the harness itself could see of a run, written when it ends.
+
+Together with the ledger, the driver's events and the plan it is all that `judge` reads, so that
+`onceproof check` needs no cluster.
+"""
+
+from dataclasses import dataclass, field
+
+from harness.results import ProcessRow
+from harness.scenario import SCHEMA
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunFacts:
+    """Facts about the run as a whole; durations in seconds."""
+
+    schema: int = SCHEMA
+    started_utc: str
+    ending: str
+    """finished | interrupted | out of time | broken: <why>"""
+    capacity_per_s: float = 0.0
+    """Agents per second that the warm-up ended; 0 without one."""
+    rate_per_s: float = 0.0
+    """Offered; 0 for at_once."""
+    set_up_s: float = 0.0
+    """First process to all pods ready."""
+    processes: tuple[ProcessRow, ...] = ()
+    harness_lag_ms_max: float = 0.0
+    """Longest delay of the harness's own event loop during the load."""
+    troubles: tuple[str, ...] = ()
+    """What went wrong and was survived; shown as doubts."""
+    resubmits: tuple[tuple[str, str], ...] = ()
+    """(agent, caller) of each re-submission that was accepted."""
+    leftovers: tuple[str, ...] = ()
+    """Processes and ports of ours found after the teardown; must be empty."""
+    about: dict[str, str] = field(default_factory=dict)
+    """What the worker said of itself."""

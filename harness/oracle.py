@@ -1,0 +1,170 @@
+"""The oracle: what a program must answer, folded from the plan alone, before anything ran.
+
+The judge compares the ledger with these rows. Order is the program's, never the order of
+completion; attempt marks have no part in it. Pure; evidence calls it once a run.
+
+Source: docs/design.md, "Program, step, attempt, receipt, oracle".
+"""
+
+from array import array
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from harness.errors import UsageError
+from harness.history import NONE, Expected
+from harness.scenario import Program, Step
+from mock_llm.receipts import receipt, tool_path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Required:
+    """One row that a program demands: an answer (step, turn) or a tool call."""
+
+    path: str
+    turn: int
+    is_tool: bool
+    is_last: bool
+    """The answer that carries the agent's outcome."""
+    receipt: int
+    predecessors: tuple[int, ...]
+    """Places in the same program's rows, in the order in which the receipt hashes them."""
+
+
+@dataclass(slots=True)
+class _Fold:
+    """One program on the way; ``final`` maps a path to the row of its answer."""
+
+    seed: int
+    agent: str
+    rows: list[Required] = field(default_factory=list)
+    final: dict[str, int] = field(default_factory=dict)
+
+    def add(self, path: str, turn: int, predecessors: tuple[int, ...], *, is_tool: bool) -> int:
+        values = [self.rows[place].receipt for place in predecessors]
+        self.rows.append(
+            Required(
+                path=path,
+                turn=turn,
+                is_tool=is_tool,
+                is_last=False,
+                receipt=receipt(self.seed, self.agent, path, turn, values),
+                predecessors=predecessors,
+            )
+        )
+        return len(self.rows) - 1
+
+
+def required_of(program: Program, seed: int) -> list[Required]:
+    """The rows of one program, each after its predecessors; the last one carries the outcome.
+
+    Raises:
+        UsageError: no step, a predecessor that has no answer yet, or a path that is there twice.
+    """
+    fold = _Fold(seed, program.agent)
+    for step in _leaves(program.steps):
+        if step.path in fold.final:
+            raise UsageError(
+                f"agent {program.agent!r}: path {step.path!r} is there twice; paths name one step"
+            )
+        try:
+            before = tuple(fold.final[path] for path in step.after)
+        except KeyError as error:
+            raise UsageError(
+                f"agent {program.agent!r}: step {step.path!r} comes after {error.args[0]!r}, which "
+                f"has no answer yet; answered before it: {', '.join(fold.final) or 'none'}"
+            ) from error
+        fold.final[step.path] = _fold_step(fold, step, before)
+    if not fold.rows:
+        raise UsageError(f"agent {program.agent!r} has no step with an answer; expected one at least")
+    last = fold.rows[-1]
+    fold.rows[-1] = Required(
+        path=last.path,
+        turn=last.turn,
+        is_tool=False,
+        is_last=True,
+        receipt=last.receipt,
+        predecessors=last.predecessors,
+    )
+    return fold.rows
+
+
+def outcome_receipt(program: Program, seed: int) -> int:
+    """The receipt value that the agent's outcome has to carry.
+
+    Raises:
+        UsageError: see required_of.
+    """
+    return required_of(program, seed)[-1].receipt
+
+
+def expected_of(programs: Sequence[Program], seed: int) -> Expected:
+    """What all programs demand; paths are numbered as in `fold_all`.
+
+    Raises:
+        UsageError: see required_of.
+    """
+    return fold_all(programs, seed)[0]
+
+
+def fold_all(programs: Sequence[Program], seed: int) -> tuple[Expected, tuple[str, ...]]:
+    """The demands of all programs, agents in the order given, and the paths that rows point to.
+
+    Raises:
+        UsageError: see required_of.
+    """
+    paths: dict[str, int] = {}
+    agent, path, turn = array("i"), array("i"), array("i")
+    is_tool, is_last = bytearray(), bytearray()
+    value, count, predecessor = array("Q"), array("q"), array("q")
+    for number, program in enumerate(programs):
+        base = len(agent)
+        for row in required_of(program, seed):
+            agent.append(number)
+            path.append(paths.setdefault(row.path, len(paths)))
+            turn.append(row.turn)
+            is_tool.append(row.is_tool)
+            is_last.append(row.is_last)
+            value.append(row.receipt)
+            count.append(len(row.predecessors))
+            predecessor.extend([base + place for place in row.predecessors])
+    start = np.zeros(len(agent) + 1, np.int64)
+    np.cumsum(np.array(count, np.int64), out=start[1:])
+    expected = Expected(
+        agent=np.array(agent, np.int32),
+        path=np.array(path, np.int32),
+        turn=np.array(turn, np.int32),
+        is_tool=np.array(is_tool, np.bool_),
+        is_last=np.array(is_last, np.bool_),
+        receipt=np.array(value, np.uint64),
+        predecessor_start=start,
+        predecessor=np.array(predecessor, np.int64),
+    )
+    return expected, tuple(paths)
+
+
+def _leaves(steps: tuple[Step, ...]) -> Iterator[Step]:
+    """Steps with an answer of their own, in path order."""
+    for step in steps:
+        if step.kind == "parallel":
+            for branch in step.branches:
+                yield from _leaves(branch)
+        else:
+            yield step
+
+
+def _fold_step(fold: _Fold, step: Step, before: tuple[int, ...]) -> int:
+    """Add the rows of one step; returns the place of its final answer."""
+    if step.kind not in ("say", "tools"):
+        raise UsageError(
+            f"agent {fold.agent!r}: step {step.path!r} is of kind {step.kind!r}; the oracle folds "
+            "say, tools and parallel"
+        )
+    place = NONE
+    for turn in range(step.turns if step.kind == "tools" else 0):
+        place = fold.add(step.path, turn, before, is_tool=False)
+        call = fold.add(tool_path(step.path, turn, 0), 0, (place,), is_tool=True)
+        before = (place, call)
+    turns = step.turns if step.kind == "tools" else 0
+    return fold.add(step.path, turns, before, is_tool=False)

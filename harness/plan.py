@@ -1,0 +1,248 @@
+"""Scenario and seed to a plan: every draw of a run is made here, and nowhere else.
+
+The same scenario, engine cell and seed give the same plan byte for byte; ports, paths and dates
+never enter it.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from random import Random
+
+import msgspec
+from faker import Faker
+
+from harness import seeds
+from harness.clock import NS_PER_S
+from harness.errors import UsageError
+from harness.ids import agent_id
+from harness.scenario import SCHEMA, Program, Scenario, Step
+from mock_llm.marker import Directive, Marker, prompt_with
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cell:
+    """What a scenario runs on; one column of a matrix."""
+
+    engine: str
+    variant: str = "default"
+    store: str = "none"
+    broker: str = "none"
+    repeat: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedAgent:
+    """One line of programs.jsonl."""
+
+    agent: str
+    pod: str
+    """The slot that starts it."""
+    at_ns: int
+    """Arrival at unit rate: one agent a second; the run divides by its rate."""
+    program: Program
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedFault:
+    """One fault: whom it strikes, and at which witnessed progress."""
+
+    name: str
+    kind: str
+    slot: str
+    at_ratio: float
+    """Of the run's LLM answers."""
+    in_flight_min: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """plan.json: small; the programs lie beside it, under their digest."""
+
+    schema: int = SCHEMA
+    seed: int
+    cell: Cell
+    scenario: Scenario
+    faults: tuple[PlannedFault, ...]
+    answers_count: int
+    """LLM answers that a run without faults takes."""
+    programs_sha256: str
+    warm_up_sha256: str
+
+
+def slots_of(scenario: Scenario) -> tuple[str, ...]:
+    """The pods' places, ``agents-1`` and up."""
+    return tuple(f"agents-{number}" for number in range(1, scenario.pods + 1))
+
+
+def draw_agents(scenario: Scenario, seed: int, *, is_warm_up: bool = False) -> list[PlannedAgent]:
+    """Draw the agents in arrival order; those of the warm-up are called w... and arrive at once."""
+    count = scenario.load.warm_up_agents if is_warm_up else scenario.load.agents
+    chance = seeds.stream(seed, "arrivals", "warm-up" if is_warm_up else "load")
+    shape = "at_once" if is_warm_up else scenario.load.shape
+    arrivals = sorted(_arrival(shape, count, chance) for _ in range(count))
+    slots = slots_of(scenario)
+    patterns, weights = zip(*sorted(scenario.mix.items()), strict=True)
+    faker = Faker("en_US", use_weighting=False)
+    agents = []
+    for index, at_s in enumerate(arrivals):
+        name = ("w" if is_warm_up else "a") + agent_id(index)[1:]
+        own = seeds.stream(seed, "agent", name)
+        faker.seed_instance(own.getrandbits(64))
+        topic = f"{faker.name()}, {faker.job()}"
+        steps = PATTERN_STEPS[own.choices(patterns, weights)[0]](name, topic, scenario.steps)
+        agents.append(
+            PlannedAgent(
+                agent=name,
+                pod=own.choice(slots),
+                at_ns=int(at_s * NS_PER_S),
+                program=Program(agent=name, steps=steps),
+            )
+        )
+    return agents
+
+
+def draw_plan(
+    scenario: Scenario, cell: Cell, seed: int
+) -> tuple[Plan, list[PlannedAgent], list[PlannedAgent]]:
+    """Draw everything: the plan, the agents of the load, and those of the warm-up."""
+    agents = draw_agents(scenario, seed)
+    warm_up = draw_agents(scenario, seed, is_warm_up=True)
+    plan = Plan(
+        seed=seed,
+        cell=cell,
+        scenario=scenario,
+        faults=draw_faults(scenario, seed),
+        answers_count=sum(answers_of(step) for a in agents for step in leaves(a.program.steps)),
+        programs_sha256=hashlib.sha256(programs_jsonl(agents)).hexdigest(),
+        warm_up_sha256=hashlib.sha256(programs_jsonl(warm_up)).hexdigest(),
+    )
+    return plan, agents, warm_up
+
+
+def draw_faults(scenario: Scenario, seed: int) -> tuple[PlannedFault, ...]:
+    """Draw victims and moments; those of one kind are spread over their range of progress."""
+    slots = slots_of(scenario)
+    planned = []
+    for family, spec in enumerate(scenario.faults):
+        chance = seeds.stream(seed, "faults", family, spec.kind)
+        span = (spec.progress_to - spec.progress_from) / spec.count
+        for number in range(spec.count):
+            at = spec.progress_from + (number + chance.uniform(0.1, 0.9)) * span
+            planned.append((at, spec, chance.choice(slots)))
+    planned.sort(key=lambda entry: entry[0])
+    return tuple(
+        PlannedFault(
+            name=f"{spec.kind}-{number}",
+            kind=spec.kind,
+            slot=slot,
+            at_ratio=round(at, 4),
+            in_flight_min=spec.in_flight_min,
+        )
+        for number, (at, spec, slot) in enumerate(planned, start=1)
+    )
+
+
+def programs_jsonl(agents: list[PlannedAgent]) -> bytes:
+    """programs.jsonl: an agent a line, in arrival order."""
+    return b"".join(msgspec.json.encode(agent) + b"\n" for agent in agents)
+
+
+def parse_programs(data: bytes, *, source: str) -> list[PlannedAgent]:
+    """Read programs.jsonl.
+
+    Raises:
+        UsageError: a line is not an agent of this schema.
+    """
+    agents = []
+    for number, line in enumerate(data.splitlines(), start=1):
+        try:
+            agents.append(msgspec.json.decode(line, type=PlannedAgent))
+        except msgspec.MsgspecError as error:
+            raise UsageError(f"{source}, line {number}: {error}; the run is damaged") from error
+    return agents
+
+
+def leaves(steps: tuple[Step, ...]) -> Iterator[Step]:
+    """The steps that ask the LLM, in path order."""
+    for step in steps:
+        if step.kind == "parallel":
+            for branch in step.branches:
+                yield from leaves(branch)
+        else:
+            yield step
+
+
+def answers_of(step: Step) -> int:
+    """LLM answers that a leaf takes: a tool step one more than it has turns."""
+    return step.turns + 1
+
+
+def _arrival(shape: str, count: int, chance: Random) -> float:
+    """One arrival in seconds at unit rate; sorted uniform draws are a Poisson process."""
+    if shape == "at_once":
+        return 0.0
+    drawn = chance.random()
+    return count * (drawn**0.5 if shape == "ramp" else drawn)
+
+
+def _say(agent: str, path: str, after: tuple[str, ...], text: str, *, is_last: bool) -> Step:
+    return _leaf(agent, path, after, text, Directive(kind="say", is_last=is_last))
+
+
+def _leaf(agent: str, path: str, after: tuple[str, ...], text: str, directive: Directive) -> Step:
+    marker = Marker(agent=agent, path=path, predecessors=after, directive=directive)
+    embedded = "".join(f"\nGiven {{answer:{predecessor}}}" for predecessor in after)
+    return Step(
+        path=path,
+        kind=directive.kind,
+        prompt=prompt_with(marker, text + embedded),
+        after=after,
+        turns=directive.count,
+    )
+
+
+def _chain(agent: str, topic: str, count: int) -> tuple[Step, ...]:
+    """Prompt chaining: each answer feeds the next prompt."""
+    return tuple(
+        _say(
+            agent,
+            str(number),
+            (str(number - 1),) if number > 1 else (),
+            f"{topic}: part {number} of {count} of the report.",
+            is_last=number == count,
+        )
+        for number in range(1, count + 1)
+    )
+
+
+def _tools(agent: str, topic: str, count: int) -> tuple[Step, ...]:
+    """A question, a loop of tool calls, a conclusion; ``count`` answers when count is at least 4."""
+    turns = max(1, count - 3)
+    looked_up = Directive(kind="tools", count=turns)
+    return (
+        _say(agent, "1", (), f"{topic}: which facts are needed?", is_last=False),
+        _leaf(agent, "2", ("1",), f"{topic}: record what you find.", looked_up),
+        _say(agent, "3", ("2",), f"{topic}: conclude.", is_last=True),
+    )
+
+
+def _parallel(agent: str, topic: str, count: int) -> tuple[Step, ...]:
+    """Fan-out and aggregation: ``count`` answers when count is at least 4."""
+    branches = tuple(
+        (_say(agent, f"2.b{number}", ("1",), f"{topic}: view {number}.", is_last=False),)
+        for number in range(max(2, count - 2))
+    )
+    paths = tuple(branch[0].path for branch in branches)
+    return (
+        _say(agent, "1", (), f"{topic}: split the question.", is_last=False),
+        Step(path="2", kind="parallel", after=("1",), branches=branches),
+        _say(agent, "3", paths, f"{topic}: bring the views together.", is_last=True),
+    )
+
+
+PATTERN_STEPS: dict[str, Callable[[str, str, int], tuple[Step, ...]]] = {
+    "chain": _chain,
+    "tools": _tools,
+    "parallel": _parallel,
+}

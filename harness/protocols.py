@@ -1,0 +1,185 @@
+"""Every seam of the harness, on one page.
+
+What is behind a seam is started by `provide` and `cluster`, joined by `runner`, and replaced by an
+in-memory implementation in tests; each has one conformance suite in tests/contract/.
+"""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from harness.history import Evidence
+from harness.plan import PlannedFault
+from harness.verdict import CheckResult
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineSpec:
+    """What the harness must know of an engine to run it; the worker's ``GET /about`` must agree."""
+
+    engine: str
+    variant: str
+    summary: str
+    recovery: str
+    """native: the engine resumes by itself; assisted: the supervisor re-submits; none."""
+    intake: str
+    """durable: a 202 survives SIGKILL of the pod; volatile: it does not."""
+    any_pod_answers: bool
+    """GET works on every pod; else only on the agent's slot."""
+    kinds: tuple[str, ...]
+    """Step kinds that its worker interprets."""
+    worker: tuple[str, ...]
+    """Command of the worker process."""
+    needs_dapr: bool = False
+    stores: tuple[str, ...] = ("none",)
+    """State stores that it can run on; the first is the default."""
+
+
+class Engine(Protocol):
+    """An engine under test: data about it, since all that acts is its worker."""
+
+    name: str
+    variants: tuple[str, ...]
+    """The first is the default."""
+
+    def spec(self, variant: str) -> EngineSpec:
+        """Describe one variant.
+
+        Raises:
+            UsageError: no such variant.
+        """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Component:
+    """A component file of components/ with the metadata that this run overrides."""
+
+    file: str
+    """Name in components/."""
+    metadata: dict[str, str]
+
+
+class Store(Protocol):
+    """A state store: started for one run, in a folder of the run, on loopback."""
+
+    name: str
+    durability: str
+    """D1 survives any SIGKILL; D2 survives power loss; none."""
+
+    async def start(self) -> None:
+        """Start and wait until it answers; on failure nothing is left running.
+
+        Raises:
+            MachineError: not to be had here, or never ready.
+        """
+
+    async def stop(self) -> None:
+        """Stop and reap; safe when it never started."""
+
+    def component(self) -> Component | None:
+        """The Dapr component that reaches it; None for engines with a store of their own."""
+
+
+class Broker(Protocol):
+    """A message broker; like Store. The first comes with issue "brokers"."""
+
+    name: str
+
+    async def start(self) -> None:
+        """See Store."""
+
+    async def stop(self) -> None:
+        """See Store."""
+
+    def component(self) -> Component | None:
+        """See Store."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """What the witness has seen of the load so far."""
+
+    answered_steps: int
+    limited: int
+    ended_agents: int
+    unused: dict[str, int]
+    """Caller -> steps begun by it and not yet used: an upper bound of what a kill interrupts."""
+
+
+class Witness(Protocol):
+    """The outside observer: the mock LLM's control side."""
+
+    async def note(self, kind: str, subject: str, detail: dict[str, object]) -> int:
+        """Put a mark into the ledger; returns its sequence number."""
+
+    async def progress(self) -> Progress:
+        """Ask how far the load is."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Struck:
+    """What the operating system says of a strike."""
+
+    victims: tuple[str, ...]
+    """Callers (incarnations) that it hit."""
+    proof: str
+    """Exit status of each process that was reaped; empty when nothing was hit."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Healed:
+    """What replaced the victim, and where the time went."""
+
+    caller: str
+    parts_ns: dict[str, int]
+    """restart_delay, process_start, ready."""
+
+
+class Stage(Protocol):
+    """All that a fault may touch."""
+
+    witness: Witness
+
+    def caller(self, slot: str) -> str:
+        """The incarnation that a slot runs now."""
+
+    def is_ready(self, slot: str) -> bool:
+        """Health of worker and sidecar was seen and neither has died since."""
+
+    async def kill(self, slot: str, part: str) -> Struck:
+        """SIGKILL ``pod``, ``worker`` or ``sidecar`` of a slot and reap it."""
+
+    async def healed(self, slot: str, after: Struck, *, deadline_s: float) -> Healed:
+        """Wait until the slot is healthy again.
+
+        Raises:
+            HarnessError: not within ``deadline_s``.
+        """
+
+
+class Fault(Protocol):
+    """One kind of fault. The conductor calls arm, fire, heal in this order, each once."""
+
+    kind: str
+    is_shared: bool
+    """True when it strikes what all pods share."""
+
+    def needs(self, engine: EngineSpec) -> str:
+        """Why this engine cannot have this fault; empty when it can."""
+
+    async def arm(self, stage: Stage, planned: PlannedFault) -> None:
+        """Make ready without touching the subject; may raise HarnessError."""
+
+    async def fire(self, stage: Stage, planned: PlannedFault) -> Struck:
+        """Strike, and come back with proof."""
+
+    async def heal(self, stage: Stage, planned: PlannedFault, struck: Struck) -> Healed:
+        """Undo, or wait until the platform has undone it."""
+
+
+class Checker(Protocol):
+    """Judges one promise; pure."""
+
+    promise: str
+
+    def check(self, evidence: Evidence) -> CheckResult:
+        """Judge; what cannot be judged is unknown, never valid."""

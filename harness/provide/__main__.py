@@ -1,0 +1,85 @@
+"""`python -m harness.provide`: prepare or examine this machine without a run.
+
+The Makefile calls it. Progress goes to standard error, the answer to standard output; it exits 254
+when the machine or the caller must mend something first.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+from harness.errors import OnceproofError
+from harness.provide.doctor import Finding, examine
+from harness.provide.probe import probe
+from harness.provide.redis import find_redis
+from harness.provide.runtime import find_runtime
+from harness.provide.strays import sweep
+
+MACHINE_EXIT = 254
+
+
+def main(arguments: list[str]) -> int:
+    """Run one sub-command; its exit code."""
+    chosen = _parser().parse_args(arguments)
+    try:
+        return _run(chosen)
+    except OnceproofError as error:
+        _say(str(error))
+        return error.exit_code
+    except KeyboardInterrupt:
+        _say("stopped; what was half done is removed")
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m harness.provide", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    runtime = commands.add_parser("runtime", help="find or build the Dapr runtime")
+    runtime.add_argument("--dapr-bin", type=Path, help="folder of Dapr 1.18 binaries")
+    redis = commands.add_parser("redis", help="find or install a Redis server")
+    redis.add_argument("--address", help="host:port of a running one on loopback")
+    doctor = commands.add_parser("doctor", help="say what this machine has and lacks")
+    doctor.add_argument("--runs", type=Path, default=Path("runs"), help="where runs are written")
+    strays = commands.add_parser("sweep", help="list processes that dead runs have left")
+    strays.add_argument("--end", action="store_true", help="end them too")
+    return parser
+
+
+def _run(chosen: argparse.Namespace) -> int:
+    if chosen.command == "runtime":
+        runtime = find_runtime(chosen.dapr_bin, _say)
+        _answer(f"Dapr {runtime.version}, {runtime.origin}: {runtime.daprd[0]}")
+    elif chosen.command == "redis":
+        redis = find_redis(chosen.address, _say)
+        where = redis.address or " ".join(redis.argv or ())
+        _answer(f"Redis {redis.version}, {redis.origin}: {where}")
+    elif chosen.command == "sweep":
+        strays = sweep(end=chosen.end)
+        for stray in strays:
+            _answer(f"{stray.pid} of run {stray.run}: {stray.command}")
+        _answer(f"{len(strays)} strays {'ended' if chosen.end else 'found'}")
+    else:
+        findings = examine(probe(chosen.runs.absolute()))
+        for finding in findings:
+            _answer(_line(finding))
+        return MACHINE_EXIT if any(finding.state == "missing" for finding in findings) else 0
+    return 0
+
+
+def _line(finding: Finding) -> str:
+    remedy = f"  -> {finding.remedy}" if finding.remedy else ""
+    return f"{finding.state:8}{finding.name:22}{finding.found}{remedy}"
+
+
+def _say(line: str) -> None:
+    sys.stderr.write(line + "\n")
+    sys.stderr.flush()
+
+
+def _answer(line: str) -> None:
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,50 @@
+"""The provider chain: try one way after the other, say why each was refused, stop at the first.
+
+A provider is a name and a callable that returns the thing or raises Refused. What the caller named
+himself (`--dapr-bin`, an address) raises UsageError instead: it is not passed over in silence.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from harness.errors import MachineError
+
+Thing = TypeVar("Thing")
+Report = Callable[[str], None]
+
+
+class Refused(MachineError):  # noqa: N818 - the chain's word for "not this way", and no failure.
+    """This provider cannot serve here; the message is the reason, and the chain goes on."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Provider(Generic[Thing]):
+    """One way to get a thing."""
+
+    name: str
+    """How reports call it."""
+    get: Callable[[], Thing]
+    """Returns the thing, or raises Refused with the reason."""
+
+
+def first_that_works(
+    wanted: str, providers: Sequence[Provider[Thing]], report: Report, *, next_move: str
+) -> Thing:
+    """The thing of the first provider that has it; each one tried is reported.
+
+    Raises:
+        MachineError: none has it; the message lists what each said, and the next move.
+    """
+    refusals: list[str] = []
+    for provider in providers:
+        try:
+            thing = provider.get()
+        except Refused as refusal:
+            refusals.append(f"  {provider.name}: {refusal}")
+            report(f"{wanted}: {provider.name}: {refusal}")
+            continue
+        report(f"{wanted}: {provider.name}: taken")
+        return thing
+    said = "\n".join(refusals) or "  (no provider fits this machine)"
+    raise MachineError(f"no way to get {wanted}:\n{said}\nNext: {next_move}")

@@ -1,0 +1,244 @@
+"""What a judged run says, as one record: results.json, and all that a page may show.
+
+The runner fills it from evidence, `reports` reads it, `gate` compares two of them. Units are in the
+names; seconds here, since this is an edge.
+"""
+
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+import msgspec
+
+from harness.errors import UsageError
+from harness.verdict import Anomaly
+
+SCHEMA = 1
+Record = TypeVar("Record")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PromiseRow:
+    """One promise of the vector, judged, beside what the engine itself promises."""
+
+    key: str
+    text: str
+    expectation: str
+    """promised | not promised | unstated: the engine's own word, from scenarios/expectations.yaml."""
+    source: str
+    """Where the engine says so."""
+    quote: str
+    verdict: str
+    """valid | unknown | invalid."""
+    is_surprise: bool
+    """Promised and refuted: this is what turns the exit code to 1."""
+    is_offered: bool
+    reason: str
+    checked_count: int
+    exposed_count: int
+    kills_count: int
+    violations_count: int
+    not_judged_count: int
+    bound_per_kill_ratio: float
+    """At 95 %, meaningful only when violations_count is 0."""
+    bound_per_exposure_ratio: float
+    anomalies: tuple[Anomaly, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assumption:
+    """Something that must hold before any verdict counts."""
+
+    name: str
+    is_met: bool
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FaultRow:
+    """One fault as it struck."""
+
+    name: str
+    kind: str
+    victims: tuple[str, ...]
+    fired_s: float
+    """Seconds after the begin of the load; -1 when it never fired."""
+    healed_s: float
+    in_flight_count: int
+    """Steps exposed on the victims: an upper bound."""
+    resume_s_p50: float
+    """-1 when nobody was exposed."""
+    resume_s_max: float
+    repeats_count: int
+    proof: str
+    parts_s: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Distribution:
+    """A set of durations, from full-precision samples or an HDR histogram."""
+
+    name: str
+    count: int
+    ms_p50: float
+    ms_p95: float
+    ms_p99: float
+    ms_max: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Series:
+    """Counts per bin over the run; ``start_s`` are bin starts, seconds after the begin of the load."""
+
+    bin_s: float
+    start_s: tuple[float, ...]
+    steps_per_s: tuple[float, ...]
+    """Answered steps."""
+    ended_per_s: tuple[float, ...]
+    started_per_s: tuple[float, ...]
+    limited_per_s: tuple[float, ...]
+    running: tuple[float, ...]
+    """Agents started and not ended, at the end of the bin."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Repeats:
+    """What the faults cost in repeated work."""
+
+    llm_count: int
+    """LLM executions beyond the first of a step and turn."""
+    tool_count: int
+    """Tool executions beyond the first."""
+    tool_applied_extra_count: int
+    wasted_tokens: int
+    useful_tokens: int
+    auxiliary_count: int
+    auxiliary_tokens: int
+    requests_per_used_step: float
+    limited_count: int
+    requests_count: int
+    non_victim_count: int
+    """Repeats inside a window of steps that did not run on the victim: legal, listed apart."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProcessRow:
+    """Resources of one kind of process over the run."""
+
+    name: str
+    count: int
+    """Processes of this kind that ever ran."""
+    is_engine: bool
+    """True when the engine needs it; false for witness, driver and harness."""
+    cpu_s: float
+    rss_mb_max: float
+    """Largest sum over the processes alive at one moment."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunResult:
+    """One judged run."""
+
+    schema: int = SCHEMA
+    name: str
+    """<scenario>.<engine>:<variant>.<store>.<broker>.<repeat>"""
+    scenario: str
+    summary: str
+    engine: str
+    variant: str
+    store: str
+    broker: str
+    repeat: int
+    seed: int
+    pods: int
+    state: str
+    """judged | skipped | failed"""
+    state_reason: str
+    verdict: str
+    exit_code: int
+    headline: str
+    recovery_kind: str
+    """native | assisted | none"""
+    promises: tuple[PromiseRow, ...]
+    assumptions: tuple[Assumption, ...]
+    doubts: tuple[str, ...]
+    agents_planned: int
+    agents_accepted: int
+    agents_completed: int
+    agents_failed: int
+    agents_unfinished: int
+    steps_expected: int
+    steps_used: int
+    agents_per_s: float
+    steps_per_s: float
+    offered_per_s: float
+    """0 for at_once."""
+    capacity_per_s: float
+    """Of the warm-up; 0 without one."""
+    load_s: float
+    """Begin of the load to the last end."""
+    lateness_ms_p99: float
+    """Driver: sent minus intended."""
+    resume: Distribution
+    """Victim resume time; count 0 without victims."""
+    latencies: tuple[Distribution, ...]
+    faults: tuple[FaultRow, ...]
+    faults_planned: int
+    series: Series
+    repeats: Repeats
+    processes: tuple[ProcessRow, ...]
+    environment: dict[str, str]
+    repeat_command: str
+    directory: str
+    """Relative to the matrix directory."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MatrixResult:
+    """The runs of one command."""
+
+    schema: int = SCHEMA
+    name: str
+    seed: int
+    started_utc: str
+    duration_s: float
+    command: str
+    exit_code: int
+    runs: tuple[RunResult, ...]
+
+
+def encode(result: RunResult | MatrixResult) -> bytes:
+    """Encode as indented JSON."""
+    return msgspec.json.format(msgspec.json.encode(result), indent=1)
+
+
+def decode_run(data: bytes, *, source: str) -> RunResult:
+    """Decode results.json of a run.
+
+    Raises:
+        UsageError: not JSON, another schema, or a field is missing.
+    """
+    return _decode(data, RunResult, source)
+
+
+def decode_matrix(data: bytes, *, source: str) -> MatrixResult:
+    """Decode matrix.json.
+
+    Raises:
+        UsageError: not JSON, another schema, or a field is missing.
+    """
+    return _decode(data, MatrixResult, source)
+
+
+def _decode(data: bytes, kind: type[Record], source: str) -> Record:
+    try:
+        found = msgspec.json.decode(data)
+        schema = found.get("schema") if isinstance(found, dict) else None
+        if schema not in (SCHEMA, SCHEMA - 1):
+            raise UsageError(
+                f"{source}: schema is {schema!r}, this version reads {SCHEMA}; run `onceproof check` on the run"
+            )
+        return msgspec.convert(found, kind)
+    except (msgspec.DecodeError, msgspec.ValidationError) as error:
+        raise UsageError(
+            f"{source}: {error}; run `onceproof check` on the run to make it anew"
+        ) from error

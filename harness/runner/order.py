@@ -1,0 +1,86 @@
+"""What a command asks for, checked: every problem at once, before a process exists."""
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.engines.registry import ENGINES
+from harness.faults import FAULTS
+from harness.plan import Cell
+from harness.protocols import EngineSpec
+from harness.scenario import Scenario, problems_of
+from harness.stores import STORES
+
+PATTERN_KINDS = {"chain": ("say",), "tools": ("say", "tools"), "parallel": ("say", "parallel")}
+DISK_MB_BASE, DISK_MB_PER_1000_AGENTS = 300, 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """One run to do."""
+
+    scenario: Scenario
+    cell: Cell
+
+    @property
+    def name(self) -> str:
+        """Directory and column name."""
+        cell = self.cell
+        return (
+            f"{self.scenario.name}.{cell.engine}:{cell.variant}.{cell.store}.{cell.broker}."
+            f"{cell.repeat}"
+        )
+
+
+def spec_of(cell: Cell) -> EngineSpec:
+    """The engine of a cell; names were checked before."""
+    return ENGINES[cell.engine].spec(cell.variant)
+
+
+def problems_of_order(order: Order) -> list[str]:
+    """Everything that makes an order impossible, one sentence each."""
+    cell = order.cell
+    problems = problems_of(order.scenario)
+    for fault in order.scenario.faults:
+        if fault.kind not in FAULTS:
+            problems.append(f"unknown fault {fault.kind!r}; known: {', '.join(FAULTS)}")
+    if cell.engine not in ENGINES:
+        return [*problems, f"unknown engine {cell.engine!r}; known: {', '.join(ENGINES)}"]
+    engine = ENGINES[cell.engine]
+    if cell.variant not in engine.variants:
+        return [
+            *problems,
+            f"unknown variant {cell.variant!r} of {cell.engine}; known: {', '.join(engine.variants)}",
+        ]
+    spec = engine.spec(cell.variant)
+    if cell.store not in STORES:
+        problems.append(f"unknown store {cell.store!r}; known: {', '.join(STORES)}")
+    elif cell.store not in spec.stores:
+        problems.append(
+            f"{cell.engine} cannot use the store {cell.store}; it can use {', '.join(spec.stores)}"
+        )
+    for pattern in order.scenario.mix:
+        lacking = sorted(set(PATTERN_KINDS.get(pattern, ())) - set(spec.kinds))
+        if lacking:
+            problems.append(
+                f"{cell.engine}: not implemented: {', '.join(lacking)}, which pattern {pattern} needs"
+            )
+    for fault in order.scenario.faults:
+        if fault.kind in FAULTS:
+            reason = FAULTS[fault.kind].needs(spec)
+            if reason:
+                problems.append(f"fault {fault.kind} is impossible here: {reason}")
+    return problems
+
+
+def disk_problem(orders: list[Order], out: Path) -> str:
+    """Why the runs will not fit on the disk; empty when they will."""
+    agents = max((order.scenario.load.agents for order in orders), default=0)
+    needed = DISK_MB_BASE + DISK_MB_PER_1000_AGENTS * agents // 1000
+    place = out.absolute()
+    while not place.exists():
+        place = place.parent
+    free = shutil.disk_usage(place).free >> 20
+    if free >= needed:
+        return ""
+    return f"{place} has {free} MB free, a run of {agents} agents needs {needed} MB; see `onceproof clean`"

@@ -1,0 +1,40 @@
+"""What faults may touch, on a real run. Implements Stage."""
+
+from harness.cluster.pods import Pods
+from harness.protocols import Healed, Struck, Witness
+from harness.runner.supervisor import Supervisor
+
+
+class RunStage:
+    """Pods are killed here and brought back by the supervisor."""
+
+    def __init__(self, *, pods: Pods, supervisor: Supervisor, witness: Witness) -> None:
+        self._pods = pods
+        self._supervisor = supervisor
+        self.witness = witness
+
+    def caller(self, slot: str) -> str:
+        """See Stage."""
+        return self._pods.by_slot[slot].caller
+
+    def is_ready(self, slot: str) -> bool:
+        """See Stage."""
+        return self._pods.by_slot[slot].is_ready
+
+    async def kill(self, slot: str, part: str) -> Struck:
+        """See Stage."""
+        pod = self._pods.by_slot[slot]
+        victim = pod.caller
+        self._supervisor.forget(slot)
+        self._supervisor.struck |= {process.pid for process in pod.processes}
+        struck = await self._pods.kill(pod, part)
+        proof = ", ".join(
+            f"{process.name} (pid {process.pid}) reaped: {process.exit.status}"
+            for process in struck
+            if process.exit is not None
+        )
+        return Struck(victims=(victim,) if struck else (), proof=proof)
+
+    async def healed(self, slot: str, after: Struck, *, deadline_s: float) -> Healed:
+        """See Stage."""
+        return await self._supervisor.healed(slot, after, deadline_s=deadline_s)

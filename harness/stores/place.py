@@ -1,0 +1,22 @@
+"""What a store gets from the run: where to live and how to start a process."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.clock import Clock
+from harness.cluster.ports import Ports
+from harness.cluster.processes import Processes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StorePlace:
+    """A run's corner for one store."""
+
+    folder: Path
+    processes: Processes
+    ports: Ports
+    clock: Clock
+    redis: tuple[str, ...] = ()
+    """Command of a Redis server, or empty."""
+    redis_address: str = ""
+    """Of a Redis that the user runs, or empty."""

@@ -1,0 +1,77 @@
+"""Redis with its append-only file: the embedded default for several pods, or one that the user runs."""
+
+import asyncio
+
+from harness.cluster.processes import Process
+from harness.errors import MachineError
+from harness.protocols import Component
+from harness.stores.place import StorePlace
+
+READY_S = 15.0
+
+
+class Redis:
+    """Class D1: appendfsync everysec survives SIGKILL of the server, not power loss."""
+
+    name = "redis"
+    durability = "D1"
+
+    def __init__(self, place: StorePlace) -> None:
+        self._place = place
+        self._process: Process | None = None
+        self.address = place.redis_address
+
+    async def start(self) -> None:
+        """See Store."""
+        if self.address:
+            await self._until_pong()
+            return
+        if not self._place.redis:
+            raise MachineError("no Redis server found; see `onceproof doctor`")
+        self._place.folder.mkdir(parents=True, exist_ok=True)
+        port = self._place.ports.take()
+        self.address = f"127.0.0.1:{port}"
+        command = (
+            *self._place.redis,
+            *("--port", str(port), "--bind", "127.0.0.1", "--dir", str(self._place.folder)),
+            *("--appendonly", "yes", "--appendfsync", "everysec", "--save", ""),
+        )
+        self._process = self._place.processes.start("redis", command)
+        await self._until_pong()
+
+    async def stop(self) -> None:
+        """See Store; a Redis of the user's is left alone."""
+        if self._process is not None:
+            await self._place.processes.stop([self._process])
+
+    def component(self) -> Component | None:
+        """See Store."""
+        return Component(file="state-redis.yaml", metadata={"redisHost": self.address})
+
+    async def _until_pong(self) -> None:
+        host, _, port = self.address.rpartition(":")
+        try:
+            async with asyncio.timeout(READY_S):
+                while not await _answers(host, int(port)):
+                    if self._process is not None and self._process.exit is not None:
+                        raise MachineError(
+                            f"redis ended at its start ({self._process.exit.status}); its log ends "
+                            f"with:\n{self._process.last_lines()}"
+                        )
+                    await asyncio.sleep(0.02)
+        except TimeoutError:
+            raise MachineError(f"redis at {self.address} gave no PONG in {READY_S:g} s") from None
+
+
+async def _answers(host: str, port: int) -> bool:
+    try:
+        reader, writer = await asyncio.open_connection(host, port)
+    except OSError:
+        return False
+    try:
+        writer.write(b"PING\r\n")
+        return (await reader.readline()).startswith(b"+PONG")
+    except OSError:
+        return False
+    finally:
+        writer.close()

@@ -1,0 +1,1 @@
+"""The witness: a mock LLM with rate limits and an effects endpoint that ledgers all calls."""

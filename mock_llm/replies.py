@@ -1,0 +1,172 @@
+"""What to answer: a pure function of seed, request and attempt mark.
+
+The same step on the same context gets the same words and the same receipt value, whoever asks,
+however often and in whatever order; only the mark tells attempts apart.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import msgspec
+
+from mock_llm import receipts, schemas
+from mock_llm.marker import Marker
+from mock_llm.readings import Reading, read
+from mock_llm.wire import Answer, Call, ChatRequest, Function, WireError
+
+__all__ = ["Reply", "check", "read", "reply"]
+
+_WORDS = (
+    "amber",
+    "anchor",
+    "apple",
+    "arrow",
+    "basin",
+    "beacon",
+    "birch",
+    "bridge",
+    "cabin",
+    "candle",
+    "canyon",
+    "cedar",
+    "circle",
+    "cliff",
+    "cloud",
+    "copper",
+    "coral",
+    "cotton",
+    "creek",
+    "crystal",
+    "delta",
+    "ember",
+    "engine",
+    "falcon",
+    "feather",
+    "fern",
+    "field",
+    "flint",
+    "forest",
+    "fountain",
+    "garden",
+    "glacier",
+    "granite",
+    "harbor",
+    "harvest",
+    "hazel",
+    "heron",
+    "hill",
+    "horizon",
+    "island",
+    "ivory",
+    "jasper",
+    "juniper",
+    "kettle",
+    "lagoon",
+    "lantern",
+    "ledge",
+    "linen",
+    "maple",
+    "marble",
+    "meadow",
+    "mirror",
+    "orchard",
+    "paper",
+    "pebble",
+    "river",
+    "saddle",
+    "silver",
+    "summit",
+    "timber",
+    "valley",
+    "willow",
+    "window",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """An answer and the receipt that it carries."""
+
+    answer: Answer
+    """What is said."""
+    receipt: int
+    """Receipt value; 0 for an auxiliary call."""
+
+
+def check(request: ChatRequest, reading: Reading) -> None:
+    """Make sure that `reply` can answer.
+
+    Raises:
+        WireError: the request asks for what is not spoken here.
+    """
+    if request.stream:
+        raise WireError("not implemented: streaming")
+    if (request.n or 1) != 1:
+        raise WireError("not implemented: n above 1")
+    if reading.kind == "aux" or reading.marker is None:
+        return
+    directive = reading.marker.directive
+    if directive.kind not in ("say", "tools"):
+        raise WireError(f"not implemented: directive {directive}")
+    if not reading.is_final and not request.may_call():
+        raise WireError(
+            f"step {reading.path!r} of {reading.agent!r} asks for a tool call, "
+            "and the request offers no function"
+        )
+
+
+def reply(request: ChatRequest, reading: Reading, *, seed: int, mark: int) -> Reply:
+    """The answer to a request that `check` let through."""
+    if reading.kind == "aux" or reading.marker is None:
+        return Reply(answer=_auxiliary(request, mark), receipt=0)
+    marker = reading.marker
+    value = receipts.receipt(seed, marker.agent, marker.path, reading.turn, reading.predecessors)
+    identifier = receipts.completion_id(value, mark)
+    shown = receipts.render(value, mark)
+    if reading.is_final:
+        return Reply(answer=Answer(id=identifier, text=f"{_words(value)} {shown}"), receipt=value)
+    call = Call(
+        id=receipts.call_id(value, mark, 0),
+        name=request.functions()[0].name,
+        arguments=_arguments(request.functions()[0], marker, reading.turn, shown),
+    )
+    return Reply(answer=Answer(id=identifier, text="", calls=(call,)), receipt=value)
+
+
+def _arguments(function: Function, marker: Marker, turn: int, shown: str) -> str:
+    convention = {
+        "agent": marker.agent,
+        "path": receipts.tool_path(marker.path, turn, 0),
+        "value": shown,
+    }
+    schema = schemas.parse(function.parameters)
+    return _json(schemas.arguments(schema, convention=convention, text=shown))
+
+
+def _auxiliary(request: ChatRequest, mark: int) -> Answer:
+    identifier = receipts.completion_id(0, mark)
+    forced = request.forced_function()
+    if forced is not None:
+        filled = schemas.example(schemas.parse(forced.parameters))
+        call = Call(id=receipts.call_id(0, mark, 0), name=forced.name, arguments=_json(filled))
+        return Answer(id=identifier, text="", calls=(call,))
+    form = request.response_format
+    if form is None or form.type == "text":
+        return Answer(id=identifier, text="ok")
+    if form.json_schema is None:
+        return Answer(id=identifier, text='{"answer":"ok"}')
+    return Answer(
+        id=identifier, text=_json(schemas.example(schemas.parse(form.json_schema.schema)))
+    )
+
+
+def _words(value: int) -> str:
+    """Three words that follow from the receipt."""
+    count = len(_WORDS)
+    places = (value % count, value // count % count, value // count // count % count)
+    return "The notes say " + ", ".join(_WORDS[place] for place in places) + "."
+
+
+def _json(value: schemas.Json) -> str:
+    return msgspec.json.encode(value).decode()

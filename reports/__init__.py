@@ -1,0 +1,1 @@
+"""Results to pages: HTML, Markdown and plots. Reads results, judges nothing."""

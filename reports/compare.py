@@ -1,0 +1,392 @@
+"""A matrix of judged runs as one picture: columns, the verdict vector, the headline.
+
+Pure; used by the HTML, Markdown and text renderers, so that what a verdict is called is decided in
+one place. It judges nothing anew: every state comes from the results, and what it cannot tell is
+shown as unknown.
+"""
+
+import enum
+from dataclasses import dataclass
+
+from harness.results import MatrixResult, PromiseRow, RunResult
+from harness.verdict import PROMISE_KEYS, PROMISES, bound_ratio
+from reports import wording
+from reports.wording import count, counted, upper_percent
+
+CHECKED_NOUNS = {"L": "agent", "R": "agent", "S4": "effect", "S5": "effect"}
+"""What a checker of the promise looks at; all others look at steps."""
+
+
+class State(enum.Enum):
+    """What a cell or a run says; symbol and word carry it, colour only repeats it."""
+
+    HOLDS = ("✓", "holds", "good")
+    UNKNOWN = ("?", "unknown", "warn")
+    REFUTED = ("✗", "refuted (promised)", "bad")
+    REFUTED_UNPROMISED = ("△", "refuted (not promised)", "odd")
+    NOT_OFFERED = ("–", "not offered", "muted")
+    SKIPPED = ("⊘", "skipped", "muted")
+    FAILED = ("!", "failed", "warn")
+    VALID = ("✓", "valid", "good")
+    VALID_BEYOND = ("△", "valid by its own promises", "odd")
+    INVALID = ("✗", "invalid", "bad")
+
+    @property
+    def symbol(self) -> str:
+        """The sign."""
+        return self.value[0]
+
+    @property
+    def word(self) -> str:
+        """The word."""
+        return self.value[1]
+
+    @property
+    def tone(self) -> str:
+        """The colour class: good | warn | bad | odd | muted."""
+        return self.value[2]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Column:
+    """One run of the matrix."""
+
+    number: int
+    """From 1, in the order of the command."""
+    anchor: str
+    engine: str
+    """engine:variant, without a variant called default."""
+    detail: str
+    """scenario, store and broker, repeat."""
+    state: State
+    run: RunResult
+
+    @property
+    def label(self) -> str:
+        """Engine and scenario, on one line."""
+        return f"{self.engine} in {wording.one_line(self.run.scenario)}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cell:
+    """One promise of one run."""
+
+    state: State
+    counts: str
+    """What was looked at and what was found; empty when nothing was judged."""
+    bound: str
+    """How much a pass says; empty elsewhere."""
+    expectation: str
+    """promised | not promised | unstated; empty when nothing was judged."""
+    note: int
+    """Number of the footnote with quote and source; 0 without one."""
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VectorRow:
+    """One promise over all runs."""
+
+    key: str
+    text: str
+    cells: tuple[Cell, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Note:
+    """Where an engine says what it promises."""
+
+    number: int
+    engine: str
+    promises: str
+    expectation: str
+    quote: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Vector:
+    """The verdict matrix."""
+
+    columns: tuple[Column, ...]
+    rows: tuple[VectorRow, ...]
+    notes: tuple[Note, ...]
+
+
+def columns(matrix: MatrixResult) -> tuple[Column, ...]:
+    """The runs, named and numbered."""
+    return tuple(
+        Column(
+            number=number,
+            anchor=f"run-{number}",
+            engine=engine_name(run),
+            detail=run_detail(run),
+            state=run_state(run),
+            run=run,
+        )
+        for number, run in enumerate(matrix.runs, start=1)
+    )
+
+
+def engine_name(run: RunResult) -> str:
+    """engine:variant; a variant called default says nothing."""
+    plain = run.variant in ("", "default")
+    return wording.one_line(run.engine if plain else f"{run.engine}:{run.variant}")
+
+
+def run_detail(run: RunResult) -> str:
+    """What distinguishes the run beside its engine."""
+    parts = [run.scenario]
+    parts += [f"store {run.store}"] if run.store not in ("", "none") else []
+    parts += [f"broker {run.broker}"] if run.broker not in ("", "none") else []
+    parts += [f"repeat {run.repeat}"] if run.repeat else []
+    return wording.one_line(" · ".join(parts))
+
+
+def run_state(run: RunResult) -> State:
+    """The verdict of a run; refuted promises that the engine never gave do not make it invalid."""
+    if run.state != "judged":
+        return State.SKIPPED if run.state == "skipped" else State.FAILED
+    found = {promise_state(row) for row in run.promises}
+    if State.REFUTED in found:
+        return State.INVALID
+    if run.verdict == "unknown" or not run.promises:
+        return State.UNKNOWN
+    if State.REFUTED_UNPROMISED in found:
+        return State.VALID_BEYOND
+    if any(not assumption.is_met for assumption in run.assumptions):
+        return State.UNKNOWN
+    return {"valid": State.VALID, "invalid": State.INVALID}.get(run.verdict, State.UNKNOWN)
+
+
+def promise_state(row: PromiseRow) -> State:
+    """The state of a promise of a judged run."""
+    if row.verdict == "invalid":
+        promised = row.is_surprise or row.expectation == "promised"
+        return State.REFUTED if promised else State.REFUTED_UNPROMISED
+    if not row.is_offered:
+        return State.NOT_OFFERED
+    return State.HOLDS if row.verdict == "valid" else State.UNKNOWN
+
+
+def vector(matrix: MatrixResult) -> Vector:
+    """Promises by runs, with the engines' own words as numbered notes."""
+    heads = columns(matrix)
+    notes = _notes(matrix)
+    numbers = {_note_key(note): note.number for note in notes}
+    rows = []
+    for promise in PROMISES:
+        cells = []
+        for column in heads:
+            row = promise_row(column.run, promise.key)
+            number = numbers.get(_source_key(column.run, row), 0) if row else 0
+            cells.append(cell(column.run, row, number))
+        rows.append(VectorRow(key=promise.key, text=promise.text, cells=tuple(cells)))
+    return Vector(columns=heads, rows=tuple(rows), notes=notes)
+
+
+def promise_row(run: RunResult, key: str) -> PromiseRow | None:
+    """The row of that promise, if it was judged."""
+    return next((row for row in run.promises if row.key == key), None)
+
+
+def cell(run: RunResult, row: PromiseRow | None, note: int = 0) -> Cell:
+    """One cell of the verdict matrix."""
+    if run.state != "judged" or row is None:
+        state = State.UNKNOWN if run.state == "judged" else run_state(run)
+        reason = run.state_reason if run.state != "judged" else "not judged"
+        return Cell(state=state, counts="", bound="", expectation="", note=0, reason=reason)
+    state = promise_state(row)
+    return Cell(
+        state=state,
+        counts=counts_text(row),
+        bound=bound_text(row) if state is State.HOLDS else "",
+        expectation=row.expectation,
+        note=note,
+        reason=wording.one_line(row.reason),
+    )
+
+
+def counts_text(row: PromiseRow) -> str:
+    """What was looked at, what was found, what could not be ordered."""
+    noun = CHECKED_NOUNS.get(row.key, "step")
+    if row.violations_count:
+        found = counted(row.violations_count, "violation")
+        text = f"{found} in {counted(row.checked_count, noun)}"
+    else:
+        text = f"0 of {counted(row.checked_count, noun)}"
+    if row.not_judged_count:
+        text += f", {count(row.not_judged_count)} not judged"
+    return text
+
+
+def bound_text(row: PromiseRow) -> str:
+    """The bound behind a pass: kills first, then exposed steps, then everything checked."""
+    if row.kills_count > 0:
+        bound = upper_percent(row.bound_per_kill_ratio)
+        return f"of {counted(row.kills_count, 'kill')} none: below {bound} per kill at 95 %"
+    noun = CHECKED_NOUNS.get(row.key, "step")
+    if row.exposed_count > 0:
+        bound = upper_percent(row.bound_per_exposure_ratio)
+        return f"of {count(row.exposed_count)} exposed none: below {bound} per {noun} at 95 %"
+    if row.checked_count > 0:
+        bound = upper_percent(bound_ratio(row.checked_count))
+        return f"no faults; below {bound} per {noun} at 95 %"
+    return ""
+
+
+def exposure_text(row: PromiseRow) -> str:
+    """The second bound, which takes exposed steps as independent; empty without exposures."""
+    if row.violations_count or not row.exposed_count or not row.kills_count:
+        return ""
+    noun = CHECKED_NOUNS.get(row.key, "step")
+    bound = upper_percent(row.bound_per_exposure_ratio)
+    return (
+        f"of {count(row.exposed_count)} exposed none: below {bound} per {noun} at 95 %, "
+        "if they were independent"
+    )
+
+
+def refuted_keys(run: RunResult, state: State) -> list[str]:
+    """Keys of the run's promises in that state."""
+    return [row.key for row in run.promises if promise_state(row) is state]
+
+
+def key_list(found: list[str]) -> str:
+    """Keys as people write them: L, S1–S3, R."""
+    return wording.keys(found, PROMISE_KEYS)
+
+
+def page_state(matrix: MatrixResult) -> State:
+    """The worst that the page has to say; nothing judged is unknown."""
+    states = {run_state(run) for run in matrix.runs}
+    for state in (State.INVALID, State.FAILED, State.UNKNOWN):
+        if state in states:
+            return state
+    judged = states - {State.SKIPPED}
+    if not judged:
+        return State.UNKNOWN
+    return State.VALID_BEYOND if State.VALID_BEYOND in judged else State.VALID
+
+
+def headline(matrix: MatrixResult) -> str:
+    """The page in one sentence, worst news first."""
+    heads = columns(matrix)
+    if not heads:
+        return "Nothing ran, so nothing is known."
+    judged = [column for column in heads if column.run.state == "judged"]
+    broken = [column for column in heads if column.state is State.INVALID]
+    if broken:
+        return _broken_sentence(broken, len(heads))
+    failed = [column for column in heads if column.state is State.FAILED]
+    if failed:
+        which = _some([column.label for column in failed])
+        return f"{_runs(len(failed), len(heads))} failed and prove nothing: {which}."
+    if not judged:
+        return f"Nothing was judged: {_runs(len(heads), len(heads))} skipped."
+    unknown = [column for column in heads if column.state is State.UNKNOWN]
+    if unknown:
+        which = _some([column.label for column in unknown])
+        return f"Unknown, which is not a pass: {_runs(len(unknown), len(heads))}, {which}."
+    return _standing_sentence(judged)
+
+
+def counts_line(matrix: MatrixResult) -> str:
+    """How many runs ended how."""
+    states = [run_state(run) for run in matrix.runs]
+    order = (
+        State.VALID,
+        State.VALID_BEYOND,
+        State.INVALID,
+        State.UNKNOWN,
+        State.FAILED,
+        State.SKIPPED,
+    )
+    parts = [f"{states.count(state)} {state.word}" for state in order if state in states]
+    return f"{counted(len(states), 'run')}: {', '.join(parts) or 'none'}"
+
+
+def _broken_sentence(broken: list[Column], total: int) -> str:
+    parts = []
+    for column in broken:
+        keys = refuted_keys(column.run, State.REFUTED)
+        parts.append(f"{column.label}: {key_list(keys)}" if keys else column.label)
+    if len(broken) == 1 and total == 1:
+        keys = key_list(refuted_keys(broken[0].run, State.REFUTED))
+        return f"{broken[0].label} breaks what its engine promises: {keys}."
+    verb = "breaks" if len(broken) == 1 else "break"
+    return f"{_runs(len(broken), total)} {verb} what the engine promises: {_some(parts, '; ')}."
+
+
+def _standing_sentence(judged: list[Column]) -> str:
+    common = [
+        key
+        for key in PROMISE_KEYS
+        if all(
+            (row := promise_row(column.run, key)) is not None
+            and promise_state(row) is State.HOLDS
+            for column in judged
+        )
+    ]
+    beyond = [column for column in judged if column.state is State.VALID_BEYOND]
+    standing = f"{key_list(common)} hold{'s' if len(common) == 1 else ''}"
+    if len(judged) == 1:
+        keys = refuted_keys(judged[0].run, State.REFUTED_UNPROMISED)
+        parts = [standing] if common else []
+        parts += [f"refuted, and not promised: {key_list(keys)}"] if keys else []
+        return f"{judged[0].label}: {'; '.join(parts) or 'no promise was refuted'}."
+    text = f"No engine broke what it promises in {counted(len(judged), 'run')}"
+    text += f"; {standing} in all" if common else ""
+    if beyond:
+        parts = [
+            f"{column.label}: {key_list(refuted_keys(column.run, State.REFUTED_UNPROMISED))}"
+            for column in beyond
+        ]
+        text += f". Refuted where nothing was promised: {_some(parts, '; ')}"
+    return text + "."
+
+
+def _runs(some: int, total: int) -> str:
+    if some == total:
+        return "The only run" if total == 1 else f"All {total} runs"
+    return f"{some} of {total} runs"
+
+
+def _some(parts: list[str], separator: str = ", ") -> str:
+    """The first three; the others as a number."""
+    more = len(parts) - 3
+    return separator.join(parts[:3]) + (f", and {more} more" if more > 0 else "")
+
+
+def _source_key(run: RunResult, row: PromiseRow) -> tuple[str, str, str, str]:
+    return (
+        engine_name(run),
+        row.expectation,
+        wording.one_line(row.quote),
+        wording.one_line(row.source),
+    )
+
+
+def _note_key(note: Note) -> tuple[str, str, str, str]:
+    return note.engine, note.expectation, note.quote, note.source
+
+
+def _notes(matrix: MatrixResult) -> tuple[Note, ...]:
+    found: dict[tuple[str, str, str, str], list[str]] = {}
+    for run in matrix.runs:
+        if run.state != "judged":
+            continue
+        for row in run.promises:
+            if row.quote or row.source:
+                found.setdefault(_source_key(run, row), []).append(row.key)
+    return tuple(
+        Note(
+            number=number,
+            engine=key[0],
+            promises=key_list(keys),
+            expectation=key[1],
+            quote=key[2],
+            source=key[3],
+        )
+        for number, (key, keys) in enumerate(found.items(), start=1)
+    )

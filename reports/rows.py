@@ -1,0 +1,431 @@
+"""The tables of one run: throughput by phase, latency, faults, repeats, footprint.
+
+Pure; `reports.compare` has the tables over all runs. A number that rests on too few samples is a
+dash, never a guess.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from harness.results import Distribution, FaultRow, ProcessRow, RunResult, Series
+from reports import wording
+from reports.tables import Head, Table, Value, number, text
+from reports.wording import NONE, count, counted, decimal, megabytes, milliseconds, percent, seconds
+
+P95_MIN_COUNT = 20
+P99_MIN_COUNT = 100
+"""Fewer samples have no such percentile but their maximum."""
+PHASES = {
+    "before": "before the first fault",
+    "during": "inside fault windows",
+    "between": "between fault windows",
+    "after": "after the last heal, agents still arriving",
+    "drain": "after the last arrival",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Window:
+    """A fault window on the time axis, seconds after the begin of the load."""
+
+    name: str
+    begin_s: float
+    end_s: float
+    is_healed: bool
+
+
+def windows(run: RunResult) -> tuple[Window, ...]:
+    """The windows of faults that fired; one that never healed lasts to the end of the series."""
+    end_s = series_end_s(run.series)
+    return tuple(
+        Window(
+            name=fault.name,
+            begin_s=fault.fired_s,
+            end_s=fault.healed_s if fault.healed_s >= 0 else max(end_s, fault.fired_s),
+            is_healed=fault.healed_s >= 0,
+        )
+        for fault in run.faults
+        if fault.fired_s >= 0
+    )
+
+
+def series_end_s(series: Series) -> float:
+    """End of the last bin; 0 without bins."""
+    return series.start_s[-1] + series.bin_s if series.start_s else 0.0
+
+
+def phase_of_bins(run: RunResult) -> tuple[str, ...]:
+    """The phase of each bin; a bin that touches a fault window is inside it."""
+    series, struck = run.series, windows(run)
+    first_s = min((window.begin_s for window in struck), default=float("inf"))
+    last_s = max((window.end_s for window in struck), default=float("-inf"))
+    arrivals = [s for s, rate in zip(series.start_s, series.started_per_s, strict=True) if rate > 0]
+    last_arrival_s = arrivals[-1] if arrivals and run.offered_per_s > 0 else float("inf")
+
+    def phase(begin_s: float) -> str:
+        end_s = begin_s + series.bin_s
+        if any(window.begin_s < end_s and window.end_s > begin_s for window in struck):
+            return "during"
+        if begin_s > last_arrival_s:
+            return "drain"
+        if end_s <= first_s:
+            return "before"
+        return "after" if begin_s >= last_s else "between"
+
+    return tuple(phase(begin_s) for begin_s in series.start_s)
+
+
+def throughput(run: RunResult) -> Table | None:
+    """Rates by phase relative to the faults; None without a series."""
+    series = run.series
+    if not series.start_s:
+        return None
+    phases = phase_of_bins(run)
+    has_faults = bool(windows(run))
+
+    def row(title: str, picked: list[int]) -> tuple[Value, ...]:
+        def mean(values: tuple[float, ...]) -> Value:
+            rate = sum(values[index] for index in picked) / len(picked)
+            return number(decimal(rate), rate)
+
+        span_s = len(picked) * series.bin_s
+        return (
+            text(title),
+            number(seconds(span_s), span_s),
+            mean(series.steps_per_s),
+            mean(series.started_per_s),
+            mean(series.ended_per_s),
+            mean(series.limited_per_s),
+            mean(series.running),
+        )
+
+    rows = []
+    for key, title in PHASES.items() if has_faults else ():
+        picked = [index for index, phase in enumerate(phases) if phase == key]
+        if picked:
+            rows.append(row(title, picked))
+    return Table(
+        key="throughput",
+        caption="Throughput before, during and after the faults" if has_faults else "Throughput",
+        head=(
+            Head(text="Phase"),
+            Head(text="Length", is_number=True),
+            Head(text="Steps/s", is_number=True),
+            Head(text="Agents started/s", is_number=True),
+            Head(text="Agents ended/s", is_number=True),
+            Head(text="429/s", is_number=True),
+            Head(text="Agents running", is_number=True),
+        ),
+        rows=tuple(rows),
+        foot=(row("whole run", list(range(len(phases)))),),
+        note=f"Means over bins of {seconds(series.bin_s)}; a bin that touches a fault window "
+        "counts as inside it. Few agents are left after the last arrival, so rates fall there "
+        "without any fault.",
+    )
+
+
+def latency(run: RunResult) -> Table | None:
+    """Durations that were measured, victim resume time last; None without any."""
+    found = [entry for entry in run.latencies if entry.count > 0]
+    rows = [distribution_row(entry) for entry in found]
+    if run.resume.count > 0:
+        rows.append(distribution_row(run.resume, title="victim resume time"))
+    if not rows:
+        return None
+    return Table(
+        key="latency",
+        caption="Latency, and how long struck agents stood still",
+        head=(
+            Head(text="What"),
+            Head(text="Samples", is_number=True),
+            Head(text="p50", is_number=True),
+            Head(text="p95", is_number=True),
+            Head(text="p99", is_number=True),
+            Head(text="Maximum", is_number=True),
+        ),
+        rows=tuple(rows),
+        note="Agents are timed from their intended start, so that a late driver or a stalled "
+        "engine cannot hide. Victim resume time runs from the fault to the first newly used step "
+        f"of each exposed agent. {resume_line(run)} A percentile needs {P95_MIN_COUNT} samples "
+        f"for p95, {P99_MIN_COUNT} for p99; else {NONE}.",
+    )
+
+
+def distribution_row(entry: Distribution, title: str = "") -> tuple[Value, ...]:
+    """Percentiles of one set of durations."""
+
+    def shown(value: float, needed: int) -> Value:
+        is_enough = entry.count >= needed
+        return number(milliseconds(value), value) if is_enough else number(NONE, -1)
+
+    return (
+        text(wording.one_line(title or entry.name)),
+        number(count(entry.count), entry.count),
+        shown(entry.ms_p50, 1),
+        shown(entry.ms_p95, P95_MIN_COUNT),
+        shown(entry.ms_p99, P99_MIN_COUNT),
+        shown(entry.ms_max, 1),
+    )
+
+
+def resume_line(run: RunResult) -> str:
+    """Who brought the struck agents back."""
+    return {
+        "native": "The engine resumed its agents by itself (native).",
+        "assisted": "The supervisor re-submitted the agents, as this engine's documentation "
+        "tells its users to (assisted).",
+        "none": "Nobody resumes agents of this engine (none).",
+    }.get(run.recovery_kind, f"Recovery: {wording.one_line(run.recovery_kind) or 'unstated'}.")
+
+
+def faults(run: RunResult) -> Table | None:
+    """Every planned fault as it struck, with its proof; None when none was planned."""
+    if not run.faults:
+        return None
+    fired = sum(fault.fired_s >= 0 for fault in run.faults)
+    exposed = sum(max(fault.in_flight_count, 0) for fault in run.faults)
+    return Table(
+        key="faults",
+        caption=f"Faults: {fired} of {counted(max(run.faults_planned, len(run.faults)), 'planned fault')} "
+        f"fired, {counted(exposed, 'step')} in flight on the victims",
+        head=(
+            Head(text="Fault"),
+            Head(text="Victim"),
+            Head(text="Fired at", is_number=True),
+            Head(text="Healed after", is_number=True),
+            Head(text="Of it", is_long=True),
+            Head(text="In flight, at most", is_number=True),
+            Head(text="Resumed p50", is_number=True),
+            Head(text="Resumed max", is_number=True),
+            Head(text="Repeats", is_number=True),
+            Head(text="Proof", is_long=True),
+        ),
+        rows=tuple(_fault_row(fault) for fault in run.faults),
+        is_sortable=True,
+        note="Times count from the begin of the load. In flight = begun on the victim and not yet "
+        "used when the fault struck: an upper bound. Restarting a pod is the platform's part and "
+        "the same for every engine; resuming its agents is the engine's.",
+    )
+
+
+def _fault_row(fault: FaultRow) -> tuple[Value, ...]:
+    has_fired = fault.fired_s >= 0
+    window_s = fault.healed_s - fault.fired_s if has_fired and fault.healed_s >= 0 else -1.0
+    healed = seconds(window_s) if window_s >= 0 else "never" if has_fired else NONE
+    parts = [f"{wording.one_line(k.replace('_', ' '))} {seconds(v)}" for k, v in fault.parts_s.items()]
+    is_exposed = has_fired and fault.resume_s_p50 >= 0
+    return (
+        text(wording.one_line(fault.name), is_code=True),
+        text(wording.one_line(", ".join(fault.victims)) or NONE, is_code=bool(fault.victims)),
+        number(f"{fault.fired_s:.1f} s", fault.fired_s)
+        if has_fired
+        else Value(text="never fired", sort=-1, tone="bad"),
+        number(healed, window_s, tone="bad" if healed == "never" else ""),
+        text("; ".join(parts) or NONE),
+        number(count(fault.in_flight_count) if has_fired else NONE, fault.in_flight_count),
+        number(seconds(fault.resume_s_p50) if is_exposed else NONE, fault.resume_s_p50),
+        number(seconds(fault.resume_s_max) if is_exposed else NONE, fault.resume_s_max),
+        number(count(fault.repeats_count) if has_fired else NONE, fault.repeats_count),
+        text(wording.one_line(fault.proof) or "no proof", tone="" if fault.proof else "bad"),
+    )
+
+
+def repeats(run: RunResult) -> Table:
+    """Work done more than once, and its price."""
+    found = run.repeats
+    tokens = found.useful_tokens + found.wasted_tokens + found.auxiliary_tokens
+
+    def share(part: int) -> str:
+        return f" ({percent(part / tokens)})" if tokens else ""
+
+    def row(title: str, shown: str, value: float, meaning: str) -> tuple[Value, ...]:
+        return text(title), number(shown, value), text(meaning)
+
+    def plain(title: str, value: int, meaning: str) -> tuple[Value, ...]:
+        return row(title, count(value), value, meaning)
+
+    ratio = found.requests_per_used_step
+    limited = percent(found.limited_count / found.requests_count) if found.requests_count else NONE
+    return Table(
+        key="repeats",
+        caption=f"Repeats and their price, over {counted(run.steps_used, 'used step')}",
+        head=(Head(text="What"), Head(text="Count", is_number=True), Head(text="Meaning", is_long=True)),
+        rows=(
+            plain("LLM calls repeated", found.llm_count, "executions beyond the first; they cost money"),
+            plain("tool calls repeated", found.tool_count, "executions beyond the first; they do harm"),
+            plain("effects applied again", found.tool_applied_extra_count, "applied beyond the first"),
+            plain(
+                "repeats off the victim",
+                found.non_victim_count,
+                "inside a fault window, on another pod: legal, and listed apart",
+            ),
+            row(
+                "tokens wasted",
+                count(found.wasted_tokens) + share(found.wasted_tokens),
+                found.wasted_tokens,
+                f"in answers that nobody used, beside {count(found.useful_tokens)} useful tokens",
+            ),
+            row(
+                "auxiliary tokens",
+                count(found.auxiliary_tokens) + share(found.auxiliary_tokens),
+                found.auxiliary_tokens,
+                f"{counted(found.auxiliary_count, 'call')} of the framework itself, never a step",
+            ),
+            row(
+                "requests per used step",
+                f"{ratio:.3f}",
+                ratio,
+                f"{counted(found.requests_count, 'request')} reached the witness; 1.000 is no repeat",
+            ),
+            row("answered 429", f"{count(found.limited_count)} ({limited})", found.limited_count,
+                "the rate limit said no; no effect, no price"),
+        ),
+        note="Tokens are counted as the mock LLM prices them; no price per token is assumed.",
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Footprint:
+    """Sums of the engine's and of the harness's processes."""
+
+    engine_cpu_s: float
+    harness_cpu_s: float
+    engine_rss_mb: float
+    """Sum of each kind's peak: an upper bound, since kinds peak at different moments."""
+    harness_rss_mb: float
+    agents: int
+
+    @property
+    def harness_ratio(self) -> float:
+        """The harness's share of all CPU."""
+        total = self.engine_cpu_s + self.harness_cpu_s
+        return self.harness_cpu_s / total if total > 0 else 0.0
+
+    def per_thousand(self, value: float) -> float:
+        """Per 1,000 accepted agents; -1 without agents."""
+        return value * 1000 / self.agents if self.agents else -1.0
+
+
+def footprint_of(run: RunResult) -> Footprint | None:
+    """Sums over processes; None when nothing was measured."""
+    if not run.processes:
+        return None
+
+    def total(is_engine: bool, value: Callable[[ProcessRow], float]) -> float:
+        return sum(value(row) for row in run.processes if row.is_engine is is_engine)
+
+    return Footprint(
+        engine_cpu_s=total(True, lambda row: row.cpu_s),
+        harness_cpu_s=total(False, lambda row: row.cpu_s),
+        engine_rss_mb=total(True, lambda row: row.rss_mb_max),
+        harness_rss_mb=total(False, lambda row: row.rss_mb_max),
+        agents=run.agents_accepted,
+    )
+
+
+def footprint(run: RunResult) -> Table | None:
+    """CPU and memory of every process that the engine needs, the harness apart."""
+    sums = footprint_of(run)
+    if sums is None:
+        return None
+
+    def row(title: str, ever: int, cpu_s: float, rss_mb: float, needed: str) -> tuple[Value, ...]:
+        cpu, rss = sums.per_thousand(cpu_s), sums.per_thousand(rss_mb)
+        return (
+            text(wording.one_line(title)),
+            text(needed),
+            number(count(ever), ever),
+            number(f"{cpu_s:,.1f}", cpu_s),
+            number(f"{cpu:,.1f}" if cpu >= 0 else NONE, cpu),
+            number(megabytes(rss_mb), rss_mb),
+            number(megabytes(rss) if rss >= 0 else NONE, rss),
+        )
+
+    def kind(is_engine: bool) -> str:
+        return "engine" if is_engine else "harness"
+
+    def ever(is_engine: bool) -> int:
+        return sum(entry.count for entry in run.processes if entry.is_engine is is_engine)
+
+    return Table(
+        key="footprint",
+        caption=f"Footprint, per 1,000 of {counted(run.agents_accepted, 'accepted agent')}",
+        head=(
+            Head(text="Process"),
+            Head(text="Needed by"),
+            Head(text="Ever started", is_number=True),
+            Head(text="CPU-s", is_number=True),
+            Head(text="CPU-s per 1,000", is_number=True),
+            Head(text="Peak memory", is_number=True),
+            Head(text="Peak per 1,000", is_number=True),
+        ),
+        rows=tuple(
+            row(entry.name, entry.count, entry.cpu_s, entry.rss_mb_max, kind(entry.is_engine))
+            for entry in sorted(run.processes, key=lambda p: (not p.is_engine, -p.cpu_s, p.name))
+        ),
+        foot=(
+            row("all that the engine needs", ever(True), sums.engine_cpu_s, sums.engine_rss_mb, "engine"),
+            row("harness and mock LLM", ever(False), sums.harness_cpu_s, sums.harness_rss_mb, "harness"),
+        ),
+        is_sortable=True,
+        note=f"The harness took {percent(sums.harness_ratio)} of all CPU. Memory is resident size; "
+        "sums add the peaks of kinds that may peak at different moments, so they are upper bounds, "
+        "and memory does not grow in proportion to agents.",
+    )
+
+
+def agents(run: RunResult) -> Table:
+    """What became of the agents and their steps."""
+    def row(title: str, value: int, total: int) -> tuple[Value, ...]:
+        share = percent(value / total) if total else NONE
+        return text(title), number(count(value), value), text(share)
+
+    return Table(
+        key="agents",
+        caption="What became of the agents",
+        head=(
+            Head(text="Agents and steps"),
+            Head(text="Count", is_number=True),
+            Head(text="Share", is_number=True),
+        ),
+        rows=(
+            row("agents planned", run.agents_planned, run.agents_planned),
+            row("accepted by the engine", run.agents_accepted, run.agents_planned),
+            row("completed", run.agents_completed, run.agents_accepted),
+            row("gave up (failed)", run.agents_failed, run.agents_accepted),
+            row("never ended", run.agents_unfinished, run.agents_accepted),
+            row("steps used, of those expected", run.steps_used, run.steps_expected),
+        ),
+        note=_load_note(run),
+    )
+
+
+def _load_note(run: RunResult) -> str:
+    offered = (
+        f"{decimal(run.offered_per_s)} agents/s offered"
+        if run.offered_per_s > 0
+        else "all agents offered at once"
+    )
+    parts = [
+        f"{offered} on {counted(run.pods, 'local pod')}",
+        f"{decimal(run.agents_per_s)} agents/s and {decimal(run.steps_per_s)} steps/s over "
+        f"{seconds(run.load_s)}",
+    ]
+    if run.capacity_per_s > 0:
+        parts.append(f"the warm-up ended {decimal(run.capacity_per_s)} agents/s")
+    if run.lateness_ms_p99 >= 0:
+        parts.append(f"the driver sent at most {milliseconds(run.lateness_ms_p99)} late (p99)")
+    return wording.sentence("; ".join(parts))
+
+
+def tables(run: RunResult) -> tuple[Table, ...]:
+    """All tables of a judged run, in reading order."""
+    found: Iterable[Table | None] = (
+        agents(run),
+        throughput(run),
+        latency(run),
+        faults(run),
+        repeats(run),
+        footprint(run),
+    )
+    return tuple(table for table in found if table is not None)

@@ -1,0 +1,11 @@
+"""The scenarios that ship with onceproof, by name; a module each, which holds one constant."""
+
+from harness.scenario import Scenario
+from scenarios.baseline import SCENARIO as BASELINE
+from scenarios.pod_kill import SCENARIO as POD_KILL
+from scenarios.scale import SCENARIO as SCALE
+from scenarios.throttle import SCENARIO as THROTTLE
+
+SCENARIOS: dict[str, Scenario] = {
+    scenario.name: scenario for scenario in (BASELINE, POD_KILL, THROTTLE, SCALE)
+}

@@ -1,0 +1,115 @@
+"""Matrices: which scenario on which engines, in one command; a constant each."""
+
+from dataclasses import dataclass
+
+from harness.plan import Cell
+from harness.scenario import SCHEMA, Scenario
+from scenarios import SCENARIOS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One run of a matrix."""
+
+    scenario: str
+    cell: Cell
+    overrides: tuple[str, ...] = ()
+    """As after ``--set``."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Matrix:
+    """The runs of one command."""
+
+    schema: int = SCHEMA
+    name: str
+    summary: str
+    entries: tuple[Entry, ...]
+    is_comparison: bool = True
+    """Exit 0 when every run was judged, whatever was found."""
+
+
+DAPR = Cell(engine="dapr_workflow", store="redis")
+NAIVE = Cell(engine="control", variant="naive")
+GUARDED = Cell(engine="control", variant="guarded")
+REFERENCE = Cell(engine="reference")
+CONTROL_LOAD = ("load.agents=200", "load.rate_per_s=20", "load.warm_up_agents=0")
+
+DEFAULT = Matrix(
+    name="default",
+    summary="Dapr Workflow with kills and without, and both controls",
+    entries=(
+        Entry(
+            scenario="pod_kill",
+            cell=DAPR,
+            overrides=(
+                "load.agents=2000",
+                "load.rate_per_s=null",
+                "load.warm_up_agents=150",
+                "faults.0.count=6",
+                "faults.0.in_flight_min=8",
+            ),
+        ),
+        Entry(
+            scenario="baseline",
+            cell=DAPR,
+            overrides=("load.agents=500", "load.warm_up_agents=100"),
+        ),
+        Entry(scenario="pod_kill", cell=NAIVE, overrides=CONTROL_LOAD),
+        Entry(scenario="pod_kill", cell=GUARDED, overrides=CONTROL_LOAD),
+    ),
+)
+DEMO = Matrix(
+    name="demo",
+    summary="the two controls, 100 agents each, pods killed; no Dapr needed",
+    entries=tuple(
+        Entry(
+            scenario="pod_kill",
+            cell=cell,
+            overrides=(
+                "load.agents=100",
+                "load.rate_per_s=10",
+                "load.warm_up_agents=0",
+                "faults.0.count=3",
+            ),
+        )
+        for cell in (NAIVE, GUARDED)
+    ),
+)
+SMOKE = Matrix(
+    name="smoke",
+    summary="a small load on Dapr Workflow, the reference and the controls, for CI",
+    entries=(
+        Entry(
+            scenario="pod_kill",
+            cell=DAPR,
+            overrides=(
+                "load.agents=200",
+                "load.rate_per_s=10",
+                "load.warm_up_agents=0",
+                "faults.0.count=3",
+                "faults.0.in_flight_min=10",
+            ),
+        ),
+        Entry(
+            scenario="pod_kill",
+            cell=REFERENCE,
+            overrides=("load.agents=150", "load.rate_per_s=15", "load.warm_up_agents=0"),
+        ),
+        *(
+            Entry(
+                scenario="pod_kill",
+                cell=cell,
+                overrides=("load.agents=150", "load.rate_per_s=15", "load.warm_up_agents=0"),
+            )
+            for cell in (NAIVE, GUARDED)
+        ),
+    ),
+)
+
+MATRICES: dict[str, Matrix] = {matrix.name: matrix for matrix in (DEFAULT, DEMO, SMOKE)}
+
+
+def scenario_named(name: str) -> Scenario:
+    """The shipped scenario of that name; the name was checked before."""
+    return SCENARIOS[name]
