@@ -58,7 +58,7 @@ requirements: ## pin again, with hashes (needs uv)
 	$(COMPILE) $(PINS)-redis.in -o $(PINS)-redis.txt
 
 fresh-check: ## set-up as a new user on a bare machine, minutes per stage (needs root)
-	@scripts/fresh-check.sh $(or $(ARGS),demo test loadtest)
+	@scripts/fresh-check.sh $(ARGS)
 
 clean: ## caches of the tools and built packages; keeps .venv, runs/ and the runtime
 	rm -rf dist build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

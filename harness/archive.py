@@ -1,4 +1,4 @@
-"""A run's directory to evidence and back: reads what lies there, seals it, and says what is missing.
+"""A run's directory to evidence and back: reads what lies there, seals it, says what is missing.
 
 Nothing here raises for damage: whatever is cut, changed or absent becomes a problem in plain words,
 and a run with problems is unknown, never valid.
@@ -14,9 +14,9 @@ import pyarrow.parquet as pq
 
 from harness.errors import UsageError
 from harness.evidence import DriverEvent, evidence_of, to_tables
+from harness.facts import RunFacts
 from harness.history import Evidence
 from harness.plan import Plan, PlannedAgent, parse_programs
-from harness.facts import RunFacts
 from mock_llm.ledger import iter_records
 
 SEALED = ("plan.json", "programs.jsonl", "environment.json", "run.json", "live/driver.jsonl")

@@ -29,8 +29,8 @@ class RunFacts:
     """Longest delay of the harness's own event loop during the load."""
     troubles: tuple[str, ...] = ()
     """What went wrong and was survived; shown as doubts."""
-    resubmits: tuple[tuple[str, str], ...] = ()
-    """(agent, caller) of each re-submission that was accepted."""
+    resubmits_count: int = 0
+    """Re-submissions by the supervisor that were accepted (assisted recovery)."""
     leftovers: tuple[str, ...] = ()
     """Processes and ports of ours found after the teardown; must be empty."""
     about: dict[str, str] = field(default_factory=dict)

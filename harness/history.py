@@ -139,7 +139,7 @@ class Requests:
 
     @property
     def is_executed(self) -> Flags:
-        """Rows that had an effect: answered, executed and dropped, or executed for a lost client."""
+        """Rows with an effect: answered, executed and dropped, or executed for a lost client."""
         result: Flags = self.receipt != 0
         return result
 
@@ -191,7 +191,8 @@ class Starts:
 class Expected:
     """What the plan demands: a row for each answer (step, turn) and each tool call, all agents.
 
-    Rows of one agent are neighbours, in path order; a predecessor's row comes before its successor's.
+    Rows of one agent are neighbours, in path order; a predecessor's row comes before its
+    successor's.
     """
 
     agent: SmallInts

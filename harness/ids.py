@@ -1,4 +1,4 @@
-"""The names of things, each a type of its own, and the two spellings that others must not re-invent.
+"""The names of things, each a type of its own, and the spellings that others must not re-invent.
 
 A *slot* is a pod's place in the plan (``agents-1``); a *caller* is one incarnation of it
 (``agents-1.3``), as it stands in the witness's ledger.

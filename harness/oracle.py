@@ -77,7 +77,9 @@ def required_of(program: Program, seed: int) -> list[Required]:
             ) from error
         fold.final[step.path] = _fold_step(fold, step, before)
     if not fold.rows:
-        raise UsageError(f"agent {program.agent!r} has no step with an answer; expected one at least")
+        raise UsageError(
+            f"agent {program.agent!r} has no step with an answer; expected one at least"
+        )
     last = fold.rows[-1]
     fold.rows[-1] = Required(
         path=last.path,

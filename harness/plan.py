@@ -7,7 +7,6 @@ never enter it.
 import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from random import Random
 
 import msgspec
 from faker import Faker
@@ -178,7 +177,7 @@ def answers_of(step: Step) -> int:
     return step.turns + 1
 
 
-def _arrival(shape: str, count: int, chance: Random) -> float:
+def _arrival(shape: str, count: int, chance: seeds.Chance) -> float:
     """One arrival in seconds at unit rate; sorted uniform draws are a Poisson process."""
     if shape == "at_once":
         return 0.0
@@ -217,7 +216,7 @@ def _chain(agent: str, topic: str, count: int) -> tuple[Step, ...]:
 
 
 def _tools(agent: str, topic: str, count: int) -> tuple[Step, ...]:
-    """A question, a loop of tool calls, a conclusion; ``count`` answers when count is at least 4."""
+    """A question, a loop of tool calls, a conclusion; ``count`` answers when at least 4."""
     turns = max(1, count - 3)
     looked_up = Directive(kind="tools", count=turns)
     return (

@@ -37,9 +37,13 @@ class EngineSpec:
 class Engine(Protocol):
     """An engine under test: data about it, since all that acts is its worker."""
 
-    name: str
-    variants: tuple[str, ...]
-    """The first is the default."""
+    @property
+    def name(self) -> str:
+        """Name on the command line."""
+
+    @property
+    def variants(self) -> tuple[str, ...]:
+        """Of the engine; the first is the default."""
 
     def spec(self, variant: str) -> EngineSpec:
         """Describe one variant.

@@ -23,7 +23,7 @@ class PromiseRow:
     key: str
     text: str
     expectation: str
-    """promised | not promised | unstated: the engine's own word, from scenarios/expectations.yaml."""
+    """promised | not promised | unstated: the engine's word, from scenarios/expectations.yaml."""
     source: str
     """Where the engine says so."""
     quote: str
@@ -87,7 +87,7 @@ class Distribution:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Series:
-    """Counts per bin over the run; ``start_s`` are bin starts, seconds after the begin of the load."""
+    """Counts per bin over the run; ``start_s`` is a bin's start, seconds after the load's begin."""
 
     bin_s: float
     start_s: tuple[float, ...]
@@ -235,7 +235,8 @@ def _decode(data: bytes, kind: type[Record], source: str) -> Record:
         schema = found.get("schema") if isinstance(found, dict) else None
         if schema not in (SCHEMA, SCHEMA - 1):
             raise UsageError(
-                f"{source}: schema is {schema!r}, this version reads {SCHEMA}; run `onceproof check` on the run"
+                f"{source}: schema is {schema!r}, this version reads {SCHEMA}; "
+                "run `onceproof check` on the run"
             )
         return msgspec.convert(found, kind)
     except (msgspec.DecodeError, msgspec.ValidationError) as error:

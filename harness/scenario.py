@@ -4,7 +4,9 @@ Pure vocabulary: `plan` makes the draws, `runner` acts on them. Every field can 
 command line by its path, as in ``--set load.agents=500``.
 """
 
-from dataclasses import dataclass, field, fields, replace
+import math
+import re
+from dataclasses import dataclass, field, fields
 from typing import Any, get_args
 
 import msgspec
@@ -12,6 +14,10 @@ import msgspec
 from harness.errors import UsageError
 
 SCHEMA = 1
+SHAPES = ("constant", "ramp", "at_once")
+PATTERNS = ("chain", "tools", "parallel")
+AGENTS_MAX, PODS_MAX, STEPS_MAX, FAULTS_MAX = 200_000, 64, 1000, 1000
+_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,7 +115,7 @@ class Scenario:
 
 
 def to_json(value: object) -> bytes:
-    """Encode a record of this module, keys in field order, so that equal records are equal bytes."""
+    """Encode a record of this module, keys in field order: equal records are equal bytes."""
     return msgspec.json.encode(value)
 
 
@@ -125,9 +131,12 @@ def scenario_of(data: object, *, source: str) -> Scenario:
             f"{source}: unknown field {', '.join(unknown)}; see `onceproof list --fields`"
         )
     try:
-        return msgspec.convert(data, Scenario, strict=False)
+        scenario = msgspec.convert(data, Scenario, strict=False)
     except msgspec.ValidationError as error:
         raise UsageError(f"{source}: {error}; see `onceproof list --fields`") from error
+    if scenario.schema not in (SCHEMA, SCHEMA - 1):
+        raise UsageError(f"{source}: schema is {scenario.schema}, this version reads {SCHEMA}")
+    return scenario
 
 
 def with_overrides(scenario: Scenario, overrides: list[str]) -> Scenario:
@@ -149,68 +158,97 @@ def with_overrides(scenario: Scenario, overrides: list[str]) -> Scenario:
 
 
 def problems_of(scenario: Scenario) -> list[str]:
-    """Say everything that makes a scenario impossible, one sentence each; empty when it can run."""
+    """Say all that makes a scenario impossible, one sentence each; empty when it can run."""
     checks = [
-        (scenario.load.agents >= 1, f"load.agents is {scenario.load.agents}, expected at least 1"),
         (
-            scenario.load.agents <= 200_000,
-            f"load.agents is {scenario.load.agents}, expected at most 200000",
+            _NAME.fullmatch(scenario.name) is not None,
+            f"name is {scenario.name!r}, expected letters, digits, - and _: it names a folder",
         ),
-        (scenario.pods >= 1, f"pods is {scenario.pods}, expected at least 1"),
-        (scenario.pods <= 64, f"pods is {scenario.pods}, expected at most 64"),
-        (scenario.steps >= 1, f"steps is {scenario.steps}, expected at least 1"),
-        (scenario.steps <= 1000, f"steps is {scenario.steps}, expected at most 1000"),
-        (scenario.load.warm_up_agents >= 0, "load.warm_up_agents is negative, expected 0 or more"),
-        (scenario.load.starts_in_flight >= 1, "load.starts_in_flight is below 1"),
-        (
-            scenario.load.shape in SHAPES,
-            f"load.shape is {scenario.load.shape!r}, known: {', '.join(SHAPES)}",
-        ),
-        (
-            scenario.load.rate_per_s is None or scenario.load.rate_per_s > 0,
-            "load.rate_per_s must be positive",
-        ),
-        (0 < scenario.load.capacity_ratio <= 2, "load.capacity_ratio must be in (0, 2]"),
-        (
-            scenario.llm.latency_ms >= 0,
-            f"llm.latency_ms is {scenario.llm.latency_ms}, expected 0 or more",
-        ),
-        (scenario.llm.latency_sigma >= 0, "llm.latency_sigma is negative"),
-        ((scenario.llm.requests_per_min or 1) > 0, "llm.requests_per_min must be positive or null"),
-        ((scenario.llm.tokens_per_min or 1) > 0, "llm.tokens_per_min must be positive or null"),
+        *_within("pods", scenario.pods, 1, PODS_MAX),
+        *_within("steps", scenario.steps, 1, STEPS_MAX),
         (bool(scenario.mix), "mix is empty, expected pattern: weight"),
-        (
-            all(weight > 0 for weight in scenario.mix.values()),
-            "mix has a weight that is not positive",
+        *(
+            (name in PATTERNS, f"mix: unknown pattern {name!r}; known: {', '.join(PATTERNS)}")
+            for name in scenario.mix
         ),
-        (scenario.run_s > 0 and scenario.liveness_s > 0, "run_s and liveness_s must be positive"),
+        *(
+            (0 < weight < math.inf, f"mix.{name} is {weight}, expected a positive weight")
+            for name, weight in scenario.mix.items()
+        ),
+        *_positive("run_s", scenario.run_s),
+        *_positive("liveness_s", scenario.liveness_s),
         (scenario.exposures_min >= 0, "exposures_min is negative, expected 0 or more"),
+        (
+            0 <= scenario.limited_ratio_min <= 1,
+            f"limited_ratio_min is {scenario.limited_ratio_min}, expected 0 to 1",
+        ),
+        *_load_checks(scenario.load),
+        *_llm_checks(scenario.llm),
+        *(check for fault in scenario.faults for check in _fault_checks(fault)),
     ]
-    problems = [text for is_fine, text in checks if not is_fine]
-    problems += [
-        f"mix: unknown pattern {name!r}; known: {', '.join(PATTERNS)}"
-        for name in scenario.mix
-        if name not in PATTERNS
+    return [text for is_fine, text in checks if not is_fine]
+
+
+def _load_checks(load: LoadSpec) -> list[tuple[bool, str]]:
+    return [
+        *_within("load.agents", load.agents, 1, AGENTS_MAX),
+        *_within("load.warm_up_agents", load.warm_up_agents, 0, AGENTS_MAX),
+        *_within("load.starts_in_flight", load.starts_in_flight, 1, 10_000),
+        (load.shape in SHAPES, f"load.shape is {load.shape!r}, known: {', '.join(SHAPES)}"),
+        *_positive("load.rate_per_s", 1 if load.rate_per_s is None else load.rate_per_s),
+        (
+            0 < load.capacity_ratio <= 2,
+            f"load.capacity_ratio is {load.capacity_ratio}, expected above 0 and at most 2",
+        ),
+        (
+            load.shape == "at_once" or load.rate_per_s is not None or load.warm_up_agents != 0,
+            "load.rate_per_s is null and load.warm_up_agents is 0, so that no rate is known; "
+            "set one of them",
+        ),
     ]
-    for fault in scenario.faults:
-        if fault.count < 1 or fault.in_flight_min < 0:
-            problems.append(
-                f"fault {fault.kind}: count is {fault.count}, in_flight_min is {fault.in_flight_min}; expected at least 1 and 0"
+
+
+def _llm_checks(llm: LlmSpec) -> list[tuple[bool, str]]:
+    return [
+        (
+            0 <= llm.latency_ms < math.inf,
+            f"llm.latency_ms is {llm.latency_ms}, expected 0 or more",
+        ),
+        (0 <= llm.latency_sigma <= 5, f"llm.latency_sigma is {llm.latency_sigma}, expected 0 to 5"),
+        *(
+            (
+                value is None or value > 0,
+                f"llm.{name} is {value}, expected a positive number or null",
             )
-        if not 0 <= fault.progress_from < fault.progress_to <= 1:
-            problems.append(
-                f"fault {fault.kind}: progress_from {fault.progress_from} and progress_to {fault.progress_to} must be 0 <= from < to <= 1"
+            for name, value in (
+                ("requests_per_min", llm.requests_per_min),
+                ("tokens_per_min", llm.tokens_per_min),
             )
-    return problems
+        ),
+    ]
 
 
-SHAPES = ("constant", "ramp", "at_once")
-PATTERNS = ("chain", "tools", "parallel")
+def _fault_checks(fault: FaultSpec) -> list[tuple[bool, str]]:
+    return [
+        *_within(f"fault {fault.kind}: count", fault.count, 1, FAULTS_MAX),
+        *_within(f"fault {fault.kind}: in_flight_min", fault.in_flight_min, 0, AGENTS_MAX),
+        (
+            0 <= fault.progress_from < fault.progress_to <= 1,
+            f"fault {fault.kind}: progress_from is {fault.progress_from} and progress_to "
+            f"{fault.progress_to}, expected 0 <= from < to <= 1",
+        ),
+    ]
 
 
-def with_agents(scenario: Scenario, agents: int) -> Scenario:
-    """The same scenario with another number of agents."""
-    return replace(scenario, load=replace(scenario.load, agents=agents))
+def _within(name: str, value: int, least: int, most: int) -> list[tuple[bool, str]]:
+    return [
+        (value >= least, f"{name} is {value}, expected at least {least}"),
+        (value <= most, f"{name} is {value}, expected at most {most}"),
+    ]
+
+
+def _positive(name: str, value: float) -> list[tuple[bool, str]]:
+    return [(0 < value < math.inf, f"{name} is {value}, expected a positive number")]
 
 
 def _set(data: Any, path: list[str], text: str) -> str:
@@ -231,7 +269,7 @@ def _set(data: Any, path: list[str], text: str) -> str:
 
 
 def _unknown_fields(data: object, record: type, prefix: str) -> list[str]:
-    """Paths in ``data`` that no field of ``record`` takes; records nest only in fields and tuples."""
+    """Paths in ``data`` that no field of ``record`` takes; records nest in fields and tuples."""
     if not isinstance(data, dict):
         return []
     known = {entry.name: entry.type for entry in fields(record)}

@@ -50,7 +50,7 @@ async def post_outcomes(witness: Witness, body: bytes, _query: str) -> Response:
 
 
 async def get_ends(witness: Witness, _body: bytes, query: str) -> Response:
-    """`last` answers behind ?after=, waiting up to ?wait_s= for one -> {ends: [{seq, agent, caller}]}."""
+    """`last` answers behind ?after=, waiting up to ?wait_s= -> {ends: [{seq, agent, caller}]}."""
     asked = parse_qs(query)
     try:
         after = int(asked.get("after", ["0"])[0])

@@ -139,7 +139,7 @@ class LedgerWriter:
         self.next_seq += 1
         return record
 
-    def append_all(self, makes: Sequence[Callable[[int, int], SequencedT]]) -> list[SequencedT]:
+    def append_all(self, makes: Sequence[Callable[[int, int], Sequenced]]) -> list[Sequenced]:
         """Write several records in one frame: all of them are on file, or none.
 
         Raises:

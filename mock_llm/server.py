@@ -60,7 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (configs.ConfigError, LedgerError, OSError) as error:
         sys.stderr.write(f"witness: {error}\n")
         return EXIT_USAGE
-    # What lives now lives on, and requests leave no cycles: the collector need not look often.
+    # What lives now lives on, and requests leave few cycles: the collector need not look often.
     gc.freeze()
     gc.set_threshold(50_000, 20, 100)
     troubles: list[str] = []

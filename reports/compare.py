@@ -13,6 +13,8 @@ from harness.verdict import PROMISE_KEYS, PROMISES, bound_ratio
 from reports import wording
 from reports.wording import count, counted, upper_percent
 
+REASON_WIDTH = 110
+"""Signs of a reason in a cell; the table of the run has it in full."""
 CHECKED_NOUNS = {"L": "agent", "R": "agent", "S4": "effect", "S5": "effect"}
 """What a checker of the promise looks at; all others look at steps."""
 
@@ -28,7 +30,7 @@ class State(enum.Enum):
     SKIPPED = ("⊘", "skipped", "muted")
     FAILED = ("!", "failed", "warn")
     VALID = ("✓", "valid", "good")
-    VALID_BEYOND = ("△", "valid by its own promises", "odd")
+    VALID_BEYOND = ("✓", "valid as promised", "odd")
     INVALID = ("✗", "invalid", "bad")
 
     @property
@@ -45,6 +47,20 @@ class State(enum.Enum):
     def tone(self) -> str:
         """The colour class: good | warn | bad | odd | muted."""
         return self.value[2]
+
+
+MEANINGS = {
+    State.HOLDS: "no violation was found, within the bound",
+    State.REFUTED: "broken, and the engine promises it",
+    State.REFUTED_UNPROMISED: "broken, and the engine never promised it",
+    State.UNKNOWN: "the evidence does not suffice; not a pass",
+    State.NOT_OFFERED: "the engine offers nothing to judge it by",
+    State.SKIPPED: "not run, with a reason",
+    State.FAILED: "the harness or the machine failed; proves nothing",
+}
+"""The legend of the verdict matrix."""
+REASONED = (State.UNKNOWN, State.NOT_OFFERED, State.SKIPPED, State.FAILED)
+"""States whose cells say why instead of how many."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -185,6 +201,12 @@ def vector(matrix: MatrixResult) -> Vector:
     return Vector(columns=heads, rows=tuple(rows), notes=notes)
 
 
+def states_shown(matrix: MatrixResult) -> tuple[State, ...]:
+    """The states that occur in the verdict matrix, in the order of the legend."""
+    found = {one.state for row in vector(matrix).rows for one in row.cells}
+    return tuple(state for state in MEANINGS if state in found)
+
+
 def promise_row(run: RunResult, key: str) -> PromiseRow | None:
     """The row of that promise, if it was judged."""
     return next((row for row in run.promises if row.key == key), None)
@@ -194,16 +216,16 @@ def cell(run: RunResult, row: PromiseRow | None, note: int = 0) -> Cell:
     """One cell of the verdict matrix."""
     if run.state != "judged" or row is None:
         state = State.UNKNOWN if run.state == "judged" else run_state(run)
-        reason = run.state_reason if run.state != "judged" else "not judged"
+        reason = "" if run.state != "judged" else "not judged"
         return Cell(state=state, counts="", bound="", expectation="", note=0, reason=reason)
     state = promise_state(row)
     return Cell(
         state=state,
-        counts=counts_text(row),
+        counts=counts_text(row) if state not in REASONED else "",
         bound=bound_text(row) if state is State.HOLDS else "",
         expectation=row.expectation,
         note=note,
-        reason=wording.one_line(row.reason),
+        reason=wording.shortened(row.reason, REASON_WIDTH) if state in REASONED else "",
     )
 
 
@@ -214,7 +236,7 @@ def counts_text(row: PromiseRow) -> str:
         found = counted(row.violations_count, "violation")
         text = f"{found} in {counted(row.checked_count, noun)}"
     else:
-        text = f"0 of {counted(row.checked_count, noun)}"
+        text = f"none in {counted(row.checked_count, noun)}"
     if row.not_judged_count:
         text += f", {count(row.not_judged_count)} not judged"
     return text
@@ -233,18 +255,6 @@ def bound_text(row: PromiseRow) -> str:
         bound = upper_percent(bound_ratio(row.checked_count))
         return f"no faults; below {bound} per {noun} at 95 %"
     return ""
-
-
-def exposure_text(row: PromiseRow) -> str:
-    """The second bound, which takes exposed steps as independent; empty without exposures."""
-    if row.violations_count or not row.exposed_count or not row.kills_count:
-        return ""
-    noun = CHECKED_NOUNS.get(row.key, "step")
-    bound = upper_percent(row.bound_per_exposure_ratio)
-    return (
-        f"of {count(row.exposed_count)} exposed none: below {bound} per {noun} at 95 %, "
-        "if they were independent"
-    )
 
 
 def refuted_keys(run: RunResult, state: State) -> list[str]:
@@ -318,32 +328,47 @@ def _broken_sentence(broken: list[Column], total: int) -> str:
     return f"{_runs(len(broken), total)} {verb} what the engine promises: {_some(parts, '; ')}."
 
 
+def controls_line(matrix: MatrixResult) -> str:
+    """How the controls fared; empty without a judged control. `concerns` says when it is wrong."""
+    parts = []
+    for column in columns(matrix):
+        if not is_control(column.run) or column.run.state != "judged":
+            continue
+        refuted = [row.key for row in column.run.promises if row.verdict == "invalid"]
+        found = f"refuted in {key_list(refuted)}" if refuted else "refuted in nothing"
+        parts.append(f"{column.engine} ({column.number}) was {found}")
+    return f"Controls: {'; '.join(parts)}." if parts else ""
+
+
+def is_control(run: RunResult) -> bool:
+    """A loop of ours, there to show that red and green are both reachable."""
+    return run.engine == "control"
+
+
 def _standing_sentence(judged: list[Column]) -> str:
-    common = [
-        key
-        for key in PROMISE_KEYS
-        if all(
-            (row := promise_row(column.run, key)) is not None
-            and promise_state(row) is State.HOLDS
-            for column in judged
-        )
-    ]
-    beyond = [column for column in judged if column.state is State.VALID_BEYOND]
+    engines = [column for column in judged if not is_control(column.run)] or judged
+    common = [key for key in PROMISE_KEYS if all(_holds(column.run, key) for column in engines)]
     standing = f"{key_list(common)} hold{'s' if len(common) == 1 else ''}"
-    if len(judged) == 1:
-        keys = refuted_keys(judged[0].run, State.REFUTED_UNPROMISED)
+    if len(engines) == 1:
+        keys = refuted_keys(engines[0].run, State.REFUTED_UNPROMISED)
         parts = [standing] if common else []
         parts += [f"refuted, and not promised: {key_list(keys)}"] if keys else []
-        return f"{judged[0].label}: {'; '.join(parts) or 'no promise was refuted'}."
-    text = f"No engine broke what it promises in {counted(len(judged), 'run')}"
+        return f"{engines[0].label}: {'; '.join(parts) or 'no promise was refuted'}."
+    text = f"No engine broke what it promises in {counted(len(engines), 'run')}"
     text += f"; {standing} in all" if common else ""
+    beyond = [
+        f"{column.label}: {key_list(refuted_keys(column.run, State.REFUTED_UNPROMISED))}"
+        for column in engines
+        if column.state is State.VALID_BEYOND
+    ]
     if beyond:
-        parts = [
-            f"{column.label}: {key_list(refuted_keys(column.run, State.REFUTED_UNPROMISED))}"
-            for column in beyond
-        ]
-        text += f". Refuted where nothing was promised: {_some(parts, '; ')}"
+        text += f". Refuted where nothing was promised: {_some(beyond, '; ')}"
     return text + "."
+
+
+def _holds(run: RunResult, key: str) -> bool:
+    row = promise_row(run, key)
+    return row is not None and promise_state(row) is State.HOLDS
 
 
 def _runs(some: int, total: int) -> str:

@@ -4,6 +4,7 @@ Pure; `reports.compare` has the tables over all runs. A number that rests on too
 dash, never a guess.
 """
 
+import itertools
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
@@ -183,6 +184,7 @@ def faults(run: RunResult) -> Table | None:
     if not run.faults:
         return None
     fired = sum(fault.fired_s >= 0 for fault in run.faults)
+    places = list(itertools.accumulate(fault.fired_s >= 0 for fault in run.faults))
     exposed = sum(max(fault.in_flight_count, 0) for fault in run.faults)
     return Table(
         key="faults",
@@ -190,6 +192,7 @@ def faults(run: RunResult) -> Table | None:
         f"fired, {counted(exposed, 'step')} in flight on the victims",
         head=(
             Head(text="Fault"),
+            Head(text="Window", is_number=True),
             Head(text="Victim"),
             Head(text="Fired at", is_number=True),
             Head(text="Healed after", is_number=True),
@@ -200,7 +203,7 @@ def faults(run: RunResult) -> Table | None:
             Head(text="Repeats", is_number=True),
             Head(text="Proof", is_long=True),
         ),
-        rows=tuple(_fault_row(fault) for fault in run.faults),
+        rows=tuple(_fault_row(fault, place) for fault, place in zip(run.faults, places, strict=True)),
         is_sortable=True,
         note="Times count from the begin of the load. In flight = begun on the victim and not yet "
         "used when the fault struck: an upper bound. Restarting a pod is the platform's part and "
@@ -208,7 +211,7 @@ def faults(run: RunResult) -> Table | None:
     )
 
 
-def _fault_row(fault: FaultRow) -> tuple[Value, ...]:
+def _fault_row(fault: FaultRow, place: int) -> tuple[Value, ...]:
     has_fired = fault.fired_s >= 0
     window_s = fault.healed_s - fault.fired_s if has_fired and fault.healed_s >= 0 else -1.0
     healed = seconds(window_s) if window_s >= 0 else "never" if has_fired else NONE
@@ -216,6 +219,7 @@ def _fault_row(fault: FaultRow) -> tuple[Value, ...]:
     is_exposed = has_fired and fault.resume_s_p50 >= 0
     return (
         text(wording.one_line(fault.name), is_code=True),
+        number(str(place) if has_fired else NONE, place if has_fired else -1),
         text(wording.one_line(", ".join(fault.victims)) or NONE, is_code=bool(fault.victims)),
         number(f"{fault.fired_s:.1f} s", fault.fired_s)
         if has_fired

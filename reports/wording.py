@@ -37,10 +37,12 @@ def decimal(number: float) -> str:
 
 
 def percent(ratio: float) -> str:
-    """Two significant digits: 7.8 %, 0.06 %, 100 %."""
+    """Two significant digits: 7.8 %, 0.06 %; 100 % and 0 % are exactly that."""
     if not math.isfinite(ratio):
         return NONE
     points = ratio * 100
+    if 98.95 <= points < 100:
+        return f"{min(points, 99.9):.1f} %" if points < 99.95 else "above 99.9 %"
     if points == 0 or points >= 9.95:
         return f"{points:.0f} %"
     if points < 0.001:

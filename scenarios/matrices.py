@@ -107,7 +107,31 @@ SMOKE = Matrix(
     ),
 )
 
-MATRICES: dict[str, Matrix] = {matrix.name: matrix for matrix in (DEFAULT, DEMO, SMOKE)}
+ALL = Matrix(
+    name="all",
+    summary="everything: the default matrix, containers killed, throttle, scale",
+    entries=(
+        *DEFAULT.entries,
+        *(
+            Entry(
+                scenario="pod_kill",
+                cell=DAPR,
+                overrides=(
+                    "load.agents=300",
+                    "load.rate_per_s=10",
+                    "load.warm_up_agents=0",
+                    f"faults.0.kind={kind}",
+                ),
+            )
+            for kind in ("kill_worker", "kill_sidecar")
+        ),
+        *(Entry(scenario="throttle", cell=cell) for cell in (DAPR, REFERENCE, GUARDED)),
+        Entry(scenario="pod_kill", cell=REFERENCE, overrides=CONTROL_LOAD),
+        Entry(scenario="scale", cell=DAPR),
+    ),
+)
+
+MATRICES: dict[str, Matrix] = {matrix.name: matrix for matrix in (DEFAULT, DEMO, SMOKE, ALL)}
 
 
 def scenario_named(name: str) -> Scenario:

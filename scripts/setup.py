@@ -129,14 +129,15 @@ def run(argv: Sequence[str], *, of: int = 0) -> None:
     )
     assert process.stdout is not None
     tail: list[str] = []
-    collected, spoke = 0, time.monotonic()
+    collected, spoke, has_all = 0, time.monotonic(), False
     for line in process.stdout:
         tail = [*tail[-20:], line.rstrip()]
         collected += line.startswith("Collecting ")
-        if of and time.monotonic() - spoke >= 5.0:
+        if of and not has_all and time.monotonic() - spoke >= 5.0:
             spoke = time.monotonic()
             say(f"setup:   {collected} of up to {of} packages found")
         if line.startswith("Installing collected packages"):
+            has_all = True
             say(f"setup:   writing {collected} packages")
     if process.wait() != 0:
         errors = [line for line in tail if line.lower().startswith("error")] or tail

@@ -113,7 +113,7 @@ def list_all(arguments: argparse.Namespace) -> int:
         "scenarios": {name: one.summary for name, one in SCENARIOS.items()},
         "matrices": {name: one.summary for name, one in MATRICES.items()},
         "engines": {
-            f"{name}:{variant}": f"{one.spec(variant).summary}; recovery {one.spec(variant).recovery}"
+            f"{name}:{variant}": "{0.summary}; recovery {0.recovery}".format(one.spec(variant))
             for name, one in ENGINES.items()
             for variant in one.variants
         },

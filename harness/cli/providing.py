@@ -14,7 +14,7 @@ from harness.provide.data import components_folder
 from harness.provide.redis import find_redis
 from harness.provide.runtime import find_runtime
 from harness.runner.order import Order, spec_of
-from harness.runner.walk import Provided
+from harness.runner.set_up import Provided
 
 
 def provide(

@@ -20,7 +20,8 @@ from harness.runner.display import make_display
 from harness.runner.folder import RunFolder
 from harness.runner.judge import failed_result, judge
 from harness.runner.order import Order, spec_of
-from harness.runner.walk import Provided, Walk
+from harness.runner.set_up import Provided
+from harness.runner.walk import Walk
 from reports.pages import write_pages
 from reports.text import render_text
 
@@ -72,7 +73,9 @@ def _harness(
     try:
         for number, order in enumerate(orders, start=1):
             console.rule(f"{number}/{len(orders)} {order.name}", align="left")
-            result, is_interrupted = _one_run(order, provided, seed, root, console, command)
+            result, is_interrupted = _one_run(
+                order, provided, seed=seed, root=root, console=console, command=command
+            )
             results.append(result)
             console.print(render_text(result), highlight=False, markup=False, soft_wrap=True)
             if result.state == "judged" and not keeps_state:
@@ -116,7 +119,7 @@ def exit_code_of(results: list[RunResult], *, is_comparison: bool) -> int:
 
 
 def _one_run(
-    order: Order, provided: Provided, seed: int, root: Path, console: Console, command: str
+    order: Order, provided: Provided, *, seed: int, root: Path, console: Console, command: str
 ) -> tuple[RunResult, bool]:
     folder = RunFolder(root / order.name)
     plan, agents, warm_up = draw_plan(order.scenario, order.cell, seed)
@@ -149,7 +152,7 @@ def _one_run(
 def judged(root: Path, plan: Plan, command: str) -> RunResult:
     """Judge a run's directory and write its results.json."""
     try:
-        result = judge(root, command=command)
+        result = judge(root)
     except OnceproofError as error:
         result = failed_result(plan, str(error), root=root, command=command)
     (root / "results.json").write_bytes(encode(result))

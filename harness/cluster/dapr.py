@@ -3,7 +3,7 @@
 The commands come from `provide`; here are only flags. Every listener is told its address, since the
 defaults of several bind to all of them.
 
-Source: ../shared facts re-checked against cmd/{daprd,placement,scheduler}/options of Dapr 1.18.2.
+Source: cmd/{daprd,placement,scheduler}/options of Dapr 1.18.2.
 """
 
 from dataclasses import dataclass

@@ -36,6 +36,6 @@ async def until_healthy(
             seen = type(error).__name__
         await asyncio.sleep(POLL_S)
     raise MachineError(
-        f"{process.name} was not ready within {deadline_s:g} s ({url}: {seen}); its log ends with:\n"
-        f"{process.last_lines()}"
+        f"{process.name} was not ready within {deadline_s:g} s ({url}: {seen}); "
+        f"its log ends with:\n{process.last_lines()}"
     )

@@ -1,45 +1,47 @@
 """The keeper: a one-thread process that outlives the harness and leaves nothing behind.
 
 `keep` forks the harness and waits. When the harness has ended, by whatever cause, every descendant
-is killed until none is left: grandchildren such as a database's backends survive the death signal of
-their parent, but as a *subreaper* the keeper inherits them. When the keeper itself is killed, the
-harness gets SIGKILL from the kernel, and its children follow.
+is killed until none is left: grandchildren such as a database's backends survive the death signal
+of their parent, but as a *subreaper* the keeper inherits them. When the keeper itself is killed,
+the harness gets SIGKILL from the kernel, and its children follow.
 """
 
 import ctypes
 import os
 import signal
+import sys
 import time
+import traceback
 from collections.abc import Callable
 from pathlib import Path
+from typing import NoReturn
 
 PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
 SWEEP_S = 10.0
 """Bound on ending all descendants."""
+PASSED_ON = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def keep(harness: Callable[[], int]) -> int:
-    """Run ``harness`` in a child and return its exit code; 255 when it was killed.
+    """Run ``harness`` in a child and return its exit code; 255 when it was killed or broke.
 
-    Must be called before any thread exists. SIGINT and SIGTERM are passed on to the harness, which
-    sits in a process group of its own so that Ctrl-C reaches it once.
+    Must be called before any thread exists. SIGINT, SIGTERM and SIGHUP are passed on to the
+    harness, which sits in a process group of its own so that Ctrl-C reaches it once.
     """
     libc = ctypes.CDLL(None, use_errno=True)
     libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     keeper = os.getpid()
+    flush()
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, PASSED_ON)
     child = os.fork()
     if child == 0:
         os.setpgid(0, 0)
-        libc.prctl(PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0)
         libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
         if os.getppid() != keeper:
             os._exit(255)
-        code = 255
-        try:
-            code = harness()
-        finally:
-            os._exit(code)
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        _end_with(harness)
 
     def pass_on(number: int, _frame: object) -> None:
         try:
@@ -47,11 +49,36 @@ def keep(harness: Callable[[], int]) -> int:
         except ProcessLookupError:
             return
 
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, pass_on)
+    handlers = {number: signal.signal(number, pass_on) for number in PASSED_ON}
+    signal.pthread_sigmask(signal.SIG_SETMASK, before)
     code = _wait_for(child)
-    end_descendants(os.getpid())
+    for number in PASSED_ON:
+        signal.signal(number, signal.SIG_IGN)
+    end_descendants(keeper)
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
     return code
+
+
+def flush() -> None:
+    """Write out what is buffered: a fork would double it, ``_exit`` would lose it."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (OSError, ValueError):
+            continue
+
+
+def _end_with(harness: Callable[[], int]) -> NoReturn:
+    """Run the harness and exit with its code; what breaks out of it is printed and is 255."""
+    code = None
+    try:
+        code = harness()
+    finally:
+        if code is None:
+            traceback.print_exc()
+        flush()
+        os._exit(255 if code is None else code)
 
 
 def _wait_for(child: int) -> int:
@@ -64,7 +91,7 @@ def _wait_for(child: int) -> int:
 
 
 def end_descendants(root: int) -> list[int]:
-    """SIGKILL and reap every descendant of ``root`` until none is left; returns those that stayed."""
+    """SIGKILL and reap every descendant of ``root`` until none is left; returns who stayed."""
     deadline = time.monotonic() + SWEEP_S
     while True:
         alive = descendants(root)

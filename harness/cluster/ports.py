@@ -14,10 +14,12 @@ FIRST, LAST = 20_000, 31_999
 class Ports:
     """Hands out ports that are free now and that it will not hand out again."""
 
-    def __init__(self, start: int) -> None:
+    def __init__(self, start: int, *, last: int = LAST) -> None:
         """``start`` spreads harnesses on one machine; any integer will do."""
+        count = last - FIRST + 1
+        self._last = last
         self._candidates: Iterator[int] = iter(
-            FIRST + (start * 97 + number) % (LAST - FIRST + 1) for number in range(LAST - FIRST + 1)
+            FIRST + (start * 97 + number) % count for number in range(count)
         )
         self.taken: set[int] = set()
 
@@ -32,7 +34,8 @@ class Ports:
                 self.taken.add(port)
                 return port
         raise MachineError(
-            f"no free port from {FIRST} to {LAST} on 127.0.0.1; see `onceproof doctor --sweep`"
+            f"no free port from {FIRST} to {self._last} on 127.0.0.1; "
+            "see `onceproof doctor --sweep`"
         )
 
 

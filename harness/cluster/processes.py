@@ -58,6 +58,7 @@ class Processes:
     def __init__(self, *, run: str, logs: Path, clock: Clock) -> None:
         """``run`` is put into each child's environment, so that strays can be found by it."""
         self._run = run
+        self._keeper = identity_of(os.getppid())
         self._logs = logs
         self._clock = clock
         self.all: list[Process] = []
@@ -82,6 +83,8 @@ class Processes:
         setpriv = shutil.which("setpriv")
         if setpriv is None:
             raise MachineError("setpriv not found; it is part of util-linux: install that package")
+        if shutil.which(command[0]) is None:
+            raise MachineError(f"{name}: no command {command[0]!r}; expected one on PATH or a path")
         self._logs.mkdir(parents=True, exist_ok=True)
         log = self._logs / f"{name}.log"
         with log.open("ab") as sink:
@@ -144,7 +147,8 @@ class Processes:
     def _environ(self, own: dict[str, str]) -> dict[str, str]:
         kept = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "VIRTUAL_ENV", "PYTHONPATH", "TZ")
         inherited = {name: os.environ[name] for name in kept if name in os.environ}
-        return {**inherited, "PYTHONUNBUFFERED": "1", "ONCEPROOF_RUN": self._run, **own}
+        ours = {"ONCEPROOF_RUN": self._run, "ONCEPROOF_KEEPER": self._keeper}
+        return {**inherited, "PYTHONUNBUFFERED": "1", **ours, **own}
 
     def _watch(self, process: Process) -> None:
         loop = asyncio.get_running_loop()
@@ -167,3 +171,12 @@ class Processes:
                 queue.put_nowait(process)
 
         loop.add_reader(handle, reap)
+
+
+def identity_of(pid: int) -> str:
+    """A process by id and start time, so that a later one under the same id is not taken for it."""
+    try:
+        tail = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return f"{pid}.0"
+    return f"{pid}.{tail[19]}"

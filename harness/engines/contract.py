@@ -6,13 +6,14 @@ an engine does with a program is behind `Worker`.
 
 import asyncio
 import contextlib
+import os
 import resource
 import signal
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import msgspec
 import uvloop
@@ -151,6 +152,35 @@ class Worker(Protocol):
         """Let go of everything, within half a second. It may come before ``open`` has returned."""
 
 
+class Background:
+    """The tasks that a worker runs from ``open`` to ``close``: one for an agent, as a rule.
+
+    One that raises is a broken engine: the process ends, with the traceback on stderr.
+    """
+
+    def __init__(self) -> None:
+        self._stack = contextlib.AsyncExitStack()
+        self._group: asyncio.TaskGroup | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def open(self) -> None:
+        """Begin to take tasks; call it in `Worker.open`."""
+        self._group = await self._stack.enter_async_context(asyncio.TaskGroup())
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run ``work`` beside everything else."""
+        assert self._group is not None, "spawn before open"
+        task = self._group.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def close(self) -> None:
+        """Cancel what still runs and wait for it; call it in `Worker.close`."""
+        for task in self._tasks:
+            task.cancel()
+        await self._stack.aclose()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Start:
     """Body of ``POST /agents``."""
@@ -177,8 +207,23 @@ def serve(worker: Worker, surroundings: Surroundings) -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     with contextlib.suppress(ValueError, OSError):
         resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(hard, 65536)), hard))
-    try:
+    with _said_on_stderr():
         uvloop.run(_serve(worker, surroundings))
+
+
+def main(make: Callable[[Surroundings], Worker]) -> None:
+    """Be the worker process: read the environment, make the worker, serve. Raises as `serve`."""
+    with _said_on_stderr():
+        surroundings = Surroundings.from_environ(os.environ)
+        worker = make(surroundings)
+    serve(worker, surroundings)
+
+
+@contextlib.contextmanager
+def _said_on_stderr() -> Iterator[None]:
+    """Turn an error of ours into its message and exit code; any other keeps its traceback."""
+    try:
+        yield
     except OnceproofError as error:
         sys.stderr.write(f"{type(error).__name__}: {error}\n")
         raise SystemExit(error.exit_code) from error

@@ -29,7 +29,7 @@ CALLS_AT_ONCE = 1000
 TRIES_MAX = 1000
 """Bound on `patiently`: with one second between tries, longer than any run."""
 
-Message = Mapping[str, Any]
+Message = dict[str, Any]
 """A chat message in OpenAI's form; passed on, never looked into."""
 
 TOOLS: tuple[Message, ...] = (
@@ -82,6 +82,17 @@ class ToolCall:
     id: str
     name: str
     arguments: dict[str, str]
+
+    def argument(self, name: str) -> str:
+        """One of the arguments.
+
+        Raises:
+            LlmError: the model left it out.
+        """
+        try:
+            return self.arguments[name]
+        except KeyError as error:
+            raise LlmError(200, f"call of {self.name!r} without argument {name!r}") from error
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -210,11 +221,14 @@ class Llm:
 def polite_wait_s(error: EngineError, tries: int) -> float | None:
     """How long a well-behaved client waits after its ``tries``-th failure; None to give up.
 
-    Never earlier than the server asked for, a millisecond of timer rounding included. Server errors
-    and cut connections: 0.1 s doubled each time, 5 s at most.
+    Limited: never earlier than the server asked for, 2 ms of timer rounding included; from the
+    second refusal on 0.05 s more, doubled each time, 2 s at most, as callers that all come back at
+    the first moment refuse each other. Server errors and cut connections: 0.1 s doubled, at most
+    5 s.
     """
     if isinstance(error, Limited):
-        return error.retry_after_s + 0.002 if error.is_retryable else None
+        more_s = min(0.05 * 2.0 ** min(tries - 2, 10), 2.0) if tries > 1 else 0.0
+        return error.retry_after_s + 0.002 + more_s if error.is_retryable else None
     if isinstance(error, LlmError) and (error.status == 0 or error.status >= 500):
         return min(0.1 * 2.0 ** min(tries - 1, 10), 5.0)
     return None

@@ -69,7 +69,7 @@ def _problems_of_sequence(
     taken: set[str],
     problems: list[str],
 ) -> set[str]:
-    """Add what is wrong; ``earlier`` may be built on, ``taken`` not be named again; paths walked."""
+    """Add what is wrong and return the paths walked; those in ``taken`` may not come again."""
     walked: set[str] = set()
     for step in steps:
         known = earlier | walked

@@ -36,25 +36,50 @@ _STATUSES = {"completed": AgentStatus.COMPLETED, "failed": AgentStatus.FAILED}
 
 _BEGIN = Struct("<qqiiiiBiii?i")
 _BEGIN_COLUMNS = np.dtype(
-    "<i8,<i8,<i4,<i4,<i4,<i4,u1,<i4,<i4,<i4,?,<i4",
-).newbyteorder("<")
-_BEGIN_COLUMNS.names = (
-    "seq", "ns", "agent", "path", "turn", "caller", "kind", "retry", "tokens", "key", "is_last",
-    "context_count",
-)  # fmt: skip
+    [
+        ("seq", "<i8"),
+        ("ns", "<i8"),
+        ("agent", "<i4"),
+        ("path", "<i4"),
+        ("turn", "<i4"),
+        ("caller", "<i4"),
+        ("kind", "u1"),
+        ("retry", "<i4"),
+        ("tokens", "<i4"),
+        ("key", "<i4"),
+        ("is_last", "?"),
+        ("context_count", "<i4"),
+    ]
+)
 _END = Struct("<qqqBiQqiq??")
-_END_COLUMNS = np.dtype("<i8,<i8,<i8,u1,<i4,<u8,<i8,<i4,<i8,?,?")
-_END_COLUMNS.names = (
-    "seq", "ns", "begin", "outcome", "status", "receipt", "mark", "tokens", "retry_after_ms",
-    "is_applied", "is_final",
-)  # fmt: skip
+_END_COLUMNS = np.dtype(
+    [
+        ("seq", "<i8"),
+        ("ns", "<i8"),
+        ("begin", "<i8"),
+        ("outcome", "u1"),
+        ("status", "<i4"),
+        ("receipt", "<u8"),
+        ("mark", "<i8"),
+        ("tokens", "<i4"),
+        ("retry_after_ms", "<i8"),
+        ("is_applied", "?"),
+        ("is_final", "?"),
+    ]
+)
 _ENTRY = Struct("<BBQq")
-_ENTRY_COLUMNS = np.dtype("u1,u1,<u8,<i8")
-_ENTRY_COLUMNS.names = ("role", "kind", "value", "mark")
+_ENTRY_COLUMNS = np.dtype([("role", "u1"), ("kind", "u1"), ("value", "<u8"), ("mark", "<i8")])
 _OUTCOME = Struct("<qqiBQq")
-_OUTCOME_COLUMNS = np.dtype("<i8,<i8,<i4,u1,<u8,<i8")
-_OUTCOME_COLUMNS.names = ("seq", "ns", "agent", "status", "receipt", "mark")
-
+_OUTCOME_COLUMNS = np.dtype(
+    [
+        ("seq", "<i8"),
+        ("ns", "<i8"),
+        ("agent", "<i4"),
+        ("status", "u1"),
+        ("receipt", "<u8"),
+        ("mark", "<i8"),
+    ]
+)
 Table = NDArray[np.void]
 
 

@@ -1,4 +1,4 @@
-"""Faults: what strikes, in one registry. Each acts through Stage only."""
+"""What strikes, in one registry. Each acts through Stage only."""
 
 from harness.faults.kills import KillPod, KillSidecar, KillWorker
 from harness.protocols import Fault

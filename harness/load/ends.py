@@ -55,7 +55,7 @@ class _Status:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Statuses:
-    agents: dict[str, _Status]
+    agents: dict[str, _Status | None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,14 +96,20 @@ def status_of(answer: Answer) -> Ended | NotYet:
 
 
 def statuses_of(answer: Answer) -> dict[str, Ended | NotYet] | None:
-    """Read the answer to a request for many agents; None when it gave no statuses."""
+    """Read the answer to a request for many agents; None when it gave no statuses.
+
+    An agent that the worker does not know may be null in it, or missing.
+    """
     if isinstance(answer, Refused | Lost) or answer.status != 200:
         return None
     try:
         found = _STATUSES.decode(answer.body).agents
     except (msgspec.DecodeError, msgspec.ValidationError):
         return None
-    return {agent: _read(status) for agent, status in found.items()}
+    return {
+        agent: NotYet(status="404") if status is None else _read(status)
+        for agent, status in found.items()
+    }
 
 
 def is_unsupported(answer: Answer) -> bool:

@@ -108,8 +108,6 @@ class Load:
         self._restarts: schedule.Timetable[str] = schedule.Timetable()
         self._ready: dict[str, str] = {}
         self._wire = Wire(clock)
-        gc.collect()
-        gc.freeze()
         self._cpu_start_up_s = _cpu_s()
         self._t0_ns = clock.monotonic_ns() + _HEAD_START_NS
         self._roster = Roster(self._agent_of(arrival) for arrival in self._arrivals)
@@ -144,6 +142,9 @@ class Load:
         for agent in self._roster.agents.values():
             self._starts.push(agent.intended_ns, (agent, 0))
         self._look_at_pods()
+        # What is there now stays to the end; looking through it again and again costs, and late.
+        gc.collect()
+        gc.freeze()
         StartingUser.load = self
         runner = self._environment.create_local_runner()
         runner.start(self._config.starts_in_flight, spawn_rate=self._config.starts_in_flight)

@@ -1,0 +1,1 @@
+"""Finds or builds what a run needs of this machine: the Dapr runtime, a Redis server."""

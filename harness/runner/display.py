@@ -33,7 +33,8 @@ class Snapshot:
         return (
             f"{self.phase}: agents {self.started}/{self.planned} started, {self.ended} ended | "
             f"{self.answered_steps} steps, {self.steps_per_s:.0f}/s | 429s {self.limited} | "
-            f"faults {self.faults_struck}/{self.faults_planned} | pods {self.pods_ready}/{self.pods}"
+            f"faults {self.faults_struck}/{self.faults_planned} | "
+            f"pods {self.pods_ready}/{self.pods}"
         )
 
 

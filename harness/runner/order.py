@@ -1,5 +1,6 @@
 """What a command asks for, checked: every problem at once, before a process exists."""
 
+import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,10 +49,8 @@ def problems_of_order(order: Order) -> list[str]:
         return [*problems, f"unknown engine {cell.engine!r}; known: {', '.join(ENGINES)}"]
     engine = ENGINES[cell.engine]
     if cell.variant not in engine.variants:
-        return [
-            *problems,
-            f"unknown variant {cell.variant!r} of {cell.engine}; known: {', '.join(engine.variants)}",
-        ]
+        known = ", ".join(engine.variants)
+        return [*problems, f"unknown variant {cell.variant!r} of {cell.engine}; known: {known}"]
     spec = engine.spec(cell.variant)
     if cell.store not in STORES:
         problems.append(f"unknown store {cell.store!r}; known: {', '.join(STORES)}")
@@ -59,11 +58,17 @@ def problems_of_order(order: Order) -> list[str]:
         problems.append(
             f"{cell.engine} cannot use the store {cell.store}; it can use {', '.join(spec.stores)}"
         )
+    elif cell.store == "sqlite" and order.scenario.pods > 1:
+        problems.append(
+            f"pods is {order.scenario.pods}, expected 1 on the store sqlite: several sidecars on "
+            "one file end in SQLITE_BUSY; take redis or set pods=1"
+        )
     for pattern in order.scenario.mix:
         lacking = sorted(set(PATTERN_KINDS.get(pattern, ())) - set(spec.kinds))
         if lacking:
             problems.append(
-                f"{cell.engine}: not implemented: {', '.join(lacking)}, which pattern {pattern} needs"
+                f"{cell.engine}: not implemented: {', '.join(lacking)}, "
+                f"which pattern {pattern} needs"
             )
     for fault in order.scenario.faults:
         if fault.kind in FAULTS:
@@ -74,13 +79,18 @@ def problems_of_order(order: Order) -> list[str]:
 
 
 def disk_problem(orders: list[Order], out: Path) -> str:
-    """Why the runs will not fit on the disk; empty when they will."""
+    """Why the runs cannot be written below ``out``; empty when they can."""
     agents = max((order.scenario.load.agents for order in orders), default=0)
     needed = DISK_MB_BASE + DISK_MB_PER_1000_AGENTS * agents // 1000
     place = out.absolute()
-    while not place.exists():
+    while not os.access(place, os.F_OK):
         place = place.parent
+    if not place.is_dir() or not os.access(place, os.W_OK | os.X_OK):
+        return f"--out is {out}: {place} is not a folder that can be written to; name another"
     free = shutil.disk_usage(place).free >> 20
     if free >= needed:
         return ""
-    return f"{place} has {free} MB free, a run of {agents} agents needs {needed} MB; see `onceproof clean`"
+    return (
+        f"{place} has {free} MB free, a run of {agents} agents needs {needed} MB; "
+        "see `onceproof clean`"
+    )

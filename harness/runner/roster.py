@@ -1,4 +1,4 @@
-"""Which agents were accepted and have not ended: read from the driver's own events, as they come."""
+"""Which agents were accepted and have not ended: read from the driver's events, as they come."""
 
 from dataclasses import dataclass, field
 from pathlib import Path

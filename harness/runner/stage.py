@@ -1,12 +1,14 @@
-"""What faults may touch, on a real run. Implements Stage."""
+"""What faults may touch, on a real run."""
+
+from dataclasses import replace
 
 from harness.cluster.pods import Pods
-from harness.protocols import Healed, Struck, Witness
+from harness.protocols import Healed, Progress, Struck, Witness
 from harness.runner.supervisor import Supervisor
 
 
 class RunStage:
-    """Pods are killed here and brought back by the supervisor."""
+    """Pods are killed here and brought back by the supervisor. Implements Stage."""
 
     def __init__(self, *, pods: Pods, supervisor: Supervisor, witness: Witness) -> None:
         self._pods = pods
@@ -38,3 +40,21 @@ class RunStage:
     async def healed(self, slot: str, after: Struck, *, deadline_s: float) -> Healed:
         """See Stage."""
         return await self._supervisor.healed(slot, after, deadline_s=deadline_s)
+
+
+class SinceLoad:
+    """The witness as the conductor sees it, the warm-up left out. Implements Witness."""
+
+    def __init__(self, witness: Witness, *, steps_before: int) -> None:
+        """``steps_before`` had been answered when the load began."""
+        self._witness = witness
+        self._steps_before = steps_before
+
+    async def note(self, kind: str, subject: str, detail: dict[str, object]) -> int:
+        """See Witness."""
+        return await self._witness.note(kind, subject, detail)
+
+    async def progress(self) -> Progress:
+        """See Witness."""
+        seen = await self._witness.progress()
+        return replace(seen, answered_steps=seen.answered_steps - self._steps_before)

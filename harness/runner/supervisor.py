@@ -1,4 +1,4 @@
-"""The platform's part: brings back what died, and re-submits where the engine does not resume itself.
+"""The platform's part: brings back what died, re-submits where the engine does not resume itself.
 
 The same for all engines, and the only place that restarts anything. A deleted pod is replaced at
 once; a dead container comes back in place after a growing delay, as a kubelet would do it. Nothing
@@ -15,7 +15,7 @@ from harness.clock import NS_PER_S, Clock
 from harness.cluster.pods import Pod, Pods
 from harness.cluster.processes import Process, Processes
 from harness.errors import HarnessError, MachineError
-from harness.protocols import EngineSpec, Healed, Struck
+from harness.protocols import EngineSpec, Healed, Struck, Witness
 from harness.runner.roster import Roster
 
 RESTART_DELAYS_S = (0.0, 1.0, 2.0, 4.0, 8.0)
@@ -43,8 +43,10 @@ class Supervisor:
         roster: Roster,
         clock: Clock,
         http: httpx.AsyncClient,
+        witness: Witness,
     ) -> None:
         """``roster`` says which agents of a slot are unfinished."""
+        self._witness = witness
         self._pods = pods
         self._spec = spec
         self._roster = roster
@@ -54,8 +56,8 @@ class Supervisor:
         processes.on_exit.append(self._exits)
         self._healed = asyncio.Condition()
         self._restarts: dict[str, Restart] = {}
-        self.resubmitted: list[tuple[str, str]] = []
-        """(agent, caller) of each accepted re-submission."""
+        self.resubmitted_count = 0
+        """Accepted re-submissions; each is a mark in the ledger."""
         self.troubles: list[str] = []
         """What died or failed to start without a fault of ours; shown as doubts."""
         self.struck: set[int] = set()
@@ -72,9 +74,12 @@ class Supervisor:
                     continue
                 if process.pid not in self.struck and process.exit is not None:
                     self.troubles.append(f"{process.name} ended by itself ({process.exit.status})")
+                if pod.is_ready:
+                    pod.is_ready = False
+                    self._pods.publish()
                 current = busy.get(pod.slot)
                 if current is None or current.done():
-                    busy[pod.slot] = group.create_task(self._bring_back(pod))
+                    busy[pod.slot] = group.create_task(self._care_for(pod, group))
 
     async def healed(self, slot: str, after: Struck, *, deadline_s: float) -> Healed:
         """See Stage.healed."""
@@ -96,6 +101,13 @@ class Supervisor:
             if process in (pod.worker, pod.sidecar):
                 return pod
         return None
+
+    async def _care_for(self, pod: Pod, group: asyncio.TaskGroup) -> None:
+        """Bring the pod back until nothing in it is dead: nobody else sees what dies meanwhile."""
+        while any(process.exit is not None for process in pod.processes):
+            await self._bring_back(pod)
+            if self._spec.recovery == "assisted":
+                group.create_task(self._resubmit(pod))
 
     async def _bring_back(self, pod: Pod) -> None:
         """Until the pod is healthy; parts that die again meanwhile are brought back too."""
@@ -126,8 +138,6 @@ class Supervisor:
         )
         async with self._healed:
             self._healed.notify_all()
-        if self._spec.recovery == "assisted":
-            await self._resubmit(pod)
 
     async def _spawn(self, pod: Pod) -> int:
         """Spawn what is dead, after its delay; returns the delay in nanoseconds."""
@@ -154,7 +164,7 @@ class Supervisor:
         return int(delay_s * NS_PER_S)
 
     async def _resubmit(self, pod: Pod) -> None:
-        """POST the slot's unfinished agents to its new incarnation, as that engine's docs tell users."""
+        """POST the slot's unfinished agents to its new incarnation, as that engine's docs say."""
         gate = asyncio.Semaphore(RESUBMITS_AT_ONCE)
         caller = pod.caller
 
@@ -168,7 +178,8 @@ class Supervisor:
                 except httpx.TransportError:
                     return
                 if answer.status_code == 202:
-                    self.resubmitted.append((agent, caller))
+                    await self._witness.note("resubmit", agent, {"caller": caller})
+                    self.resubmitted_count += 1
 
         async with asyncio.TaskGroup() as group:
             for agent, program in self._roster.unfinished(pod.slot):

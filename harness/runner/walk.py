@@ -1,14 +1,12 @@
 """The walk of one run, from an empty folder to evidence: start, warm up, load, break, drain, stop.
 
-`perform` never judges. Whatever happens, it tears down what it started, writes run.json, and says how
-the run ended.
+`perform` never judges. Whatever happens, it tears down what it started, writes run.json, and says
+how the run ended.
 """
 
 import asyncio
 import contextlib
 import os
-import resource
-import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,43 +15,25 @@ import httpx
 import msgspec
 
 from harness.clock import NS_PER_S, Clock
-from harness.cluster.components import write_component
-from harness.cluster.dapr import ControlPlane, DaprCommands
-from harness.cluster.pods import Pods, PodTemplate
+from harness.cluster.pods import Pods
 from harness.cluster.ports import Ports, is_free
 from harness.cluster.processes import Processes
-from harness.cluster.usage import Usage
 from harness.cluster.witness import WitnessProcess
 from harness.errors import HarnessError, OnceproofError
-from harness.plan import Plan, PlannedAgent, programs_jsonl, slots_of
-from harness.protocols import EngineSpec, Progress
-from harness.results import ProcessRow
-from harness.runner.conductor import Conductor, stop
-from harness.runner.display import Display, Snapshot
-from harness.runner.driving import Driver, DriverProgress
 from harness.facts import RunFacts
+from harness.plan import Plan, PlannedAgent, programs_jsonl
+from harness.protocols import EngineSpec
+from harness.runner.conductor import Conductor, stop
+from harness.runner.costs import Costs
+from harness.runner.display import Display
+from harness.runner.driving import Driver
 from harness.runner.folder import RunFolder
 from harness.runner.roster import Roster
-from harness.runner.stage import RunStage
+from harness.runner.set_up import Provided, SetUp
+from harness.runner.stage import RunStage, SinceLoad
 from harness.runner.supervisor import Supervisor
+from harness.runner.watch import Watch
 from harness.scenario import to_json
-from harness.stores import make_store
-from harness.stores.place import StorePlace
-
-TICK_S = 0.25
-NOT_ENGINE = ("witness", "driver")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Provided:
-    """What `provide` found for this command."""
-
-    dapr: DaprCommands | None
-    redis: tuple[str, ...]
-    redis_address: str
-    components: Path
-    facts: dict[str, str]
-    """For environment.json."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -70,14 +50,21 @@ class Walk:
     display: Display
     interrupted: asyncio.Event
     facts: dict[str, object] = field(default_factory=dict)
-    _usage: Usage = field(default_factory=Usage)
-    _own_cpu_s: float = 0.0
-    _lag_ns_max: int = 0
-    _steps_before: int = 0
+    _costs: Costs = field(default_factory=Costs)
+    _watch: Watch = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._watch = Watch(
+            plan=self.plan,
+            clock=self.clock,
+            display=self.display,
+            interrupted=self.interrupted,
+            costs=self._costs,
+        )
 
     async def perform(self) -> RunFacts:
         """Do it all; returns what is in run.json then."""
-        started = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        started = datetime.fromtimestamp(self.clock.wall_ns() / NS_PER_S, UTC)
         self._write_plan()
         processes = Processes(run=self.folder.root.name, logs=self.folder.logs, clock=self.clock)
         ports = Ports(os.getpid())
@@ -90,10 +77,10 @@ class Walk:
         finally:
             leftovers = await self._assert_nothing_left(processes, ports)
         facts = RunFacts(
-            started_utc=started,
+            started_utc=f"{started:%Y-%m-%dT%H:%M:%SZ}",
             ending=ending,
-            processes=self._rows(processes),
-            harness_lag_ms_max=self._lag_ns_max / 1e6,
+            processes=self._costs.rows(processes),
+            harness_lag_ms_max=self._watch.lag_ns_max / 1e6,
             leftovers=tuple(leftovers),
             **self.facts,  # type: ignore[arg-type]
         )
@@ -104,137 +91,66 @@ class Walk:
 
     async def _run(self, processes: Processes, ports: Ports, http: httpx.AsyncClient) -> str:
         began_ns = self.clock.monotonic_ns()
+        set_up = SetUp(
+            plan=self.plan,
+            spec=self.spec,
+            provided=self.provided,
+            folder=self.folder,
+            clock=self.clock,
+            processes=processes,
+            ports=ports,
+            http=http,
+        )
         async with contextlib.AsyncExitStack() as undo:
             witness = WitnessProcess(processes=processes, ports=ports, clock=self.clock, http=http)
-            pods = await self._start_all(processes, ports, http, witness, undo)
-            roster = Roster.of(self.agents + self.warm_up, self.folder.driver_events)
+            pods = await set_up.start(witness, undo)
             supervisor = Supervisor(
                 pods=pods,
                 processes=processes,
                 spec=self.spec,
-                roster=roster,
+                roster=Roster.of(self.agents + self.warm_up, self.folder.driver_events),
                 clock=self.clock,
                 http=http,
+                witness=witness,
             )
-            self.facts["set_up_s"] = (self.clock.monotonic_ns() - began_ns) / NS_PER_S
-            self.display.tell(
-                f"{self.plan.scenario.pods} pods ready in {self.facts['set_up_s']:.1f} s"
-            )
-            self.facts["about"] = await self._about(pods, http)
-            rate = await self._warm_up(processes, witness, pods)
-            keeper = asyncio.create_task(supervisor.run())
+            set_up_s = (self.clock.monotonic_ns() - began_ns) / NS_PER_S
+            self.facts["set_up_s"] = set_up_s
+            self.display.tell(f"{self.plan.scenario.pods} pods ready in {set_up_s:.1f} s")
+            self.facts["about"] = await set_up.about(pods)
+            rate = await self._warm_up(processes, witness)
+            if self.interrupted.is_set():
+                return "interrupted"
+            supervising = asyncio.create_task(supervisor.run())
             try:
-                return await self._load(processes, witness, pods, supervisor, rate, keeper)
+                return await self._load(
+                    processes,
+                    witness,
+                    pods,
+                    supervisor=supervisor,
+                    rate=rate,
+                    supervising=supervising,
+                )
             finally:
-                await stop(keeper)
-                self.facts["resubmits"] = tuple(supervisor.resubmitted)
+                await stop(supervising)
+                self.facts["resubmits_count"] = supervisor.resubmitted_count
                 self._trouble(*supervisor.troubles)
 
-    async def _start_all(
-        self,
-        processes: Processes,
-        ports: Ports,
-        http: httpx.AsyncClient,
-        witness: WitnessProcess,
-        undo: contextlib.AsyncExitStack,
-    ) -> Pods:
-        """Store, control plane and witness side by side, then the pods side by side."""
-        place = StorePlace(
-            folder=self.folder.state / "store",
-            processes=processes,
-            ports=ports,
-            clock=self.clock,
-            redis=self.provided.redis,
-            redis_address=self.provided.redis_address,
-        )
-        store = make_store(self.plan.cell.store, place)
-        undo.push_async_callback(store.stop)
-        undo.push_async_callback(witness.stop)
-        llm = self.plan.scenario.llm
-        config: dict[str, object] = {
-            "latency_ms_median": llm.latency_ms,
-            "latency_sigma": llm.latency_sigma,
-            "requests_per_minute": llm.requests_per_min,
-            "tokens_per_minute": llm.tokens_per_min,
-        }
-        control_plane = None
-        if self.spec.needs_dapr:
-            assert self.provided.dapr is not None
-            control_plane = ControlPlane(
-                commands=self.provided.dapr,
-                processes=processes,
-                ports=ports,
-                folder=self.folder.state / "dapr",
-                clock=self.clock,
-            )
-            undo.push_async_callback(control_plane.stop)
-        async with asyncio.TaskGroup() as group:
-            group.create_task(store.start())
-            group.create_task(
-                witness.start(
-                    run=self.folder.root.name,
-                    seed=self.plan.seed,
-                    ledger=self.folder.live,
-                    config=config,
-                )
-            )
-            if control_plane is not None:
-                control_plane.write_configuration()
-                group.create_task(control_plane.start(http))
-        component = store.component()
-        if component is not None:
-            write_component(
-                component, source=self.provided.components, target=self.folder.components
-            )
-        pods = Pods(
-            PodTemplate(
-                worker=self.spec.worker,
-                environ={"ONCEPROOF_VARIANT": self.spec.variant},
-                witness=witness.url,
-                state=self.folder.state / "slots",
-                sidecar=(
-                    (lambda own: control_plane.sidecar_command(own, self.folder.components))
-                    if control_plane is not None
-                    else None
-                ),
-            ),
-            slots_of(self.plan.scenario),
-            processes=processes,
-            ports=ports,
-            clock=self.clock,
-            http=http,
-            address_book=self.folder.address_book,
-        )
-        undo.push_async_callback(pods.stop)
-        for pod in pods.by_slot.values():
-            pods.launch(pod)
-        async with asyncio.TaskGroup() as group:
-            for pod in pods.by_slot.values():
-                group.create_task(pods.until_ready(pod))
-        return pods
-
-    async def _about(self, pods: Pods, http: httpx.AsyncClient) -> dict[str, str]:
-        """Ask a worker who it is; it must be what the adapter says."""
-        pod = next(iter(pods.by_slot.values()))
-        answer = (await http.get(pod.url + "/about")).json()
-        for name in ("engine", "recovery", "intake", "any_pod_answers"):
-            if answer[name] != getattr(self.spec, name):
-                raise HarnessError(
-                    f"the worker says {name} is {answer[name]!r}, its adapter says "
-                    f"{getattr(self.spec, name)!r}"
-                )
-        return {str(name): str(value) for name, value in answer["versions"].items()}
-
-    async def _warm_up(
-        self, processes: Processes, witness: WitnessProcess, pods: Pods
-    ) -> float | None:
-        """Measure the capacity if there is a warm-up; returns the rate to offer, None for at once."""
+    async def _warm_up(self, processes: Processes, witness: WitnessProcess) -> float | None:
+        """Measure the capacity if there is a warm-up; returns the rate to offer, None: at once."""
         load = self.plan.scenario.load
+        capacity = 0.0
         if self.warm_up:
             driver = self._driver(
-                processes, witness, self.folder.warm_up, "driver-warm-up", "at_once", None
+                processes,
+                witness,
+                folder=self.folder.warm_up,
+                name="driver-warm-up",
+                shape="at_once",
+                rate=None,
             )
-            await self._until_ended(driver)
+            await self._watch.until_ended(driver)
+            if self.interrupted.is_set():
+                return None
             result = driver.result()
             ended = result.get("completed", 0.0) + result.get("failed", 0.0)
             if ended < len(self.warm_up):
@@ -247,9 +163,7 @@ class Walk:
             self.display.tell(f"warm-up: {len(self.warm_up)} agents at {capacity:.1f} agents/s")
         if load.shape == "at_once":
             return None
-        rate = load.rate_per_s or load.capacity_ratio * float(
-            str(self.facts.get("capacity_per_s", 0.0))
-        )
+        rate = load.rate_per_s or load.capacity_ratio * capacity
         if rate <= 0:
             raise HarnessError("no rate to offer: set load.rate_per_s or load.warm_up_agents")
         self.facts["rate_per_s"] = rate
@@ -259,6 +173,7 @@ class Walk:
         self,
         processes: Processes,
         witness: WitnessProcess,
+        *,
         folder: Path,
         name: str,
         shape: str,
@@ -285,154 +200,51 @@ class Walk:
         processes: Processes,
         witness: WitnessProcess,
         pods: Pods,
+        *,
         supervisor: Supervisor,
         rate: float | None,
-        keeper: asyncio.Task[None],
+        supervising: asyncio.Task[None],
     ) -> str:
         """Load, faults, drain; returns how it ended."""
-        self._steps_before = (await witness.progress()).answered_steps
-        self._usage.begin(processes.all)
-        self._own_cpu_s = time.process_time()
+        since_load = SinceLoad(witness, steps_before=(await witness.progress()).answered_steps)
+        self._costs.begin(processes)
         await witness.note("phase", "load", {})
         driver = self._driver(
-            processes, witness, self.folder.root, "driver", self.plan.scenario.load.shape, rate
+            processes,
+            witness,
+            folder=self.folder.root,
+            name="driver",
+            shape=self.plan.scenario.load.shape,
+            rate=rate,
         )
-        stage = RunStage(pods=pods, supervisor=supervisor, witness=_Since(witness, self))
+        stage = RunStage(pods=pods, supervisor=supervisor, witness=since_load)
         conductor = Conductor(plan=self.plan, stage=stage, clock=self.clock, tell=self.display.tell)
         playing = asyncio.create_task(conductor.run())
         try:
-            ending = await self._watch(
-                driver, witness, pods, conductor, processes, (playing, keeper)
+            ending = await self._watch.until_over(
+                driver,
+                witness=since_load,
+                pods=pods,
+                conductor=conductor,
+                processes=processes,
+                tasks=(playing, supervising),
             )
         finally:
             await stop(playing)
             self._trouble(*conductor.troubles)
-        await self._final_heal(pods)
+        if not await self._watch.until_healed(pods):
+            self._trouble("not all pods were healthy again at the end")
         driver.ask_to_stop()
-        await self._until_ended(driver)
+        await self._watch.until_ended(driver)
         driver.result()
         await witness.note("phase", "end", {})
-        self._usage.sample(processes.all)
+        self._costs.sample(processes)
         return ending
-
-    async def _watch(
-        self,
-        driver: Driver,
-        witness: WitnessProcess,
-        pods: Pods,
-        conductor: Conductor,
-        processes: Processes,
-        tasks: tuple[asyncio.Task[None], ...],
-    ) -> str:
-        """Until every agent ended, or the liveness clock or the run's bound or a person says stop."""
-        scenario = self.plan.scenario
-        began_ns = self.clock.monotonic_ns()
-        arrivals_ns = 0
-        last_steps, last_ns, speed = 0, began_ns, 0.0
-        assert driver.process is not None
-        while driver.process.exit is None:
-            await self._tick()
-            for task in tasks:
-                if task.done():
-                    task.result()
-            now_ns = self.clock.monotonic_ns()
-            seen = driver.progress()
-            progress = await witness.progress()
-            steps = progress.answered_steps - self._steps_before
-            if now_ns - last_ns >= NS_PER_S:
-                speed = (steps - last_steps) * NS_PER_S / (now_ns - last_ns)
-                last_steps, last_ns = steps, now_ns
-                self._usage.sample(processes.all)
-            self.display.show(self._snapshot(seen, progress, steps, speed, pods, conductor))
-            if self.interrupted.is_set():
-                return "interrupted"
-            if seen.accepted >= seen.planned > 0 and not arrivals_ns:
-                arrivals_ns = now_ns
-                await witness.note("phase", "drain", {})
-            quiet_since_ns = max(arrivals_ns, conductor.last_heal_ns)
-            if arrivals_ns and conductor.is_done:
-                if now_ns - quiet_since_ns > (scenario.liveness_s + 5) * NS_PER_S:
-                    return "finished"
-            if now_ns - began_ns > scenario.run_s * NS_PER_S:
-                return "out of time"
-        return "finished"
-
-    def _snapshot(
-        self,
-        seen: DriverProgress,
-        progress: Progress,
-        steps: int,
-        speed: float,
-        pods: Pods,
-        conductor: Conductor,
-    ) -> Snapshot:
-        return Snapshot(
-            phase="drain" if seen.accepted >= seen.planned > 0 else "load",
-            planned=len(self.agents),
-            started=seen.started,
-            ended=seen.ended,
-            answered_steps=steps,
-            steps_per_s=speed,
-            limited=progress.limited,
-            faults_struck=conductor.struck_count,
-            faults_planned=len(self.plan.faults),
-            pods_ready=sum(pod.is_ready for pod in pods.by_slot.values()),
-            pods=len(pods.by_slot),
-        )
-
-    async def _final_heal(self, pods: Pods) -> None:
-        """Give the supervisor time to bring everything back."""
-        until = self.clock.monotonic_ns() + 20 * NS_PER_S
-        while not all(pod.is_ready for pod in pods.by_slot.values()):
-            if self.clock.monotonic_ns() > until:
-                self._trouble("not all pods were healthy again at the end")
-                return
-            await self._tick()
-
-    async def _until_ended(self, driver: Driver) -> None:
-        """Wait for a driver's end, a little longer than its own deadline."""
-        assert driver.process is not None
-        try:
-            async with asyncio.timeout(self.plan.scenario.run_s + 30):
-                while driver.process.exit is None:
-                    await self._tick()
-                    if self.interrupted.is_set():
-                        driver.ask_to_stop()
-        except TimeoutError:
-            raise HarnessError("the driver did not end; see logs/driver.log") from None
-
-    async def _tick(self) -> None:
-        """Wait a moment; what it took too long is the harness's own lag."""
-        before = self.clock.monotonic_ns()
-        await self.clock.sleep_s(TICK_S)
-        late = self.clock.monotonic_ns() - before - int(TICK_S * NS_PER_S)
-        self._lag_ns_max = max(self._lag_ns_max, late)
 
     def _trouble(self, *texts: str) -> None:
         known = self.facts.get("troubles", ())
         assert isinstance(known, tuple)
         self.facts["troubles"] = known + texts
-
-    def _rows(self, processes: Processes) -> tuple[ProcessRow, ...]:
-        spent = self._usage.spent(processes.all)
-        rows = [
-            ProcessRow(
-                name=kind,
-                count=sum(p.name.partition("-")[0] == kind for p in processes.all),
-                is_engine=kind not in NOT_ENGINE,
-                cpu_s=round(cpu_s, 3),
-                rss_mb_max=round(self._usage.rss_mb_max.get(kind, 0.0), 1),
-            )
-            for kind, cpu_s in spent.items()
-        ]
-        own = ProcessRow(
-            name="harness",
-            count=1,
-            is_engine=False,
-            cpu_s=round(time.process_time() - self._own_cpu_s, 3),
-            rss_mb_max=round(_own_rss_mb(), 1),
-        )
-        return (*rows, own)
 
     def _write_plan(self) -> None:
         for path in (
@@ -457,26 +269,6 @@ class Walk:
         return left + [f"port {port}" for port in sorted(ports.taken) if not is_free(port)]
 
 
-class _Since:
-    """The witness as the conductor sees it: steps of the warm-up do not count."""
-
-    def __init__(self, witness: WitnessProcess, walk: Walk) -> None:
-        self._witness = witness
-        self._walk = walk
-
-    async def note(self, kind: str, subject: str, detail: dict[str, object]) -> int:
-        return await self._witness.note(kind, subject, detail)
-
-    async def progress(self) -> Progress:
-        seen = await self._witness.progress()
-        return Progress(
-            answered_steps=seen.answered_steps - self._walk._steps_before,
-            limited=seen.limited,
-            ended_agents=seen.ended_agents,
-            unused=seen.unused,
-        )
-
-
 def flatten(errors: BaseExceptionGroup[OnceproofError]) -> list[OnceproofError]:
     """The leaves of a group of ours, in order."""
     leaves: list[OnceproofError] = []
@@ -494,7 +286,3 @@ def _capacity_per_s(events: Path) -> float:
             times[event["kind"]].append(event["t_ns"])
     span_s = (max(times["ended"]) - min(times["invoke"])) / NS_PER_S
     return len(times["ended"]) / span_s
-
-
-def _own_rss_mb() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

@@ -1,4 +1,4 @@
-"""Redis with its append-only file: the embedded default for several pods, or one that the user runs."""
+"""Redis with its append-only file: the embedded default for several pods, or a user's own."""
 
 import asyncio
 

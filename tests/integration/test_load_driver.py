@@ -147,7 +147,7 @@ class Witness:
         while time.monotonic() < until and not self._engine.is_closing:
             now = time.monotonic()
             if not self._engine.is_feed_silent:
-                for agent, at in list(self._engine.done_at.items()):
+                for agent, at in self._engine.done_at.copy().items():
                     if at <= now and agent not in self._told:
                         self._told[agent] = len(self._told) + 1
             new = [(a, s) for a, s in list(self._told.items())[after:]]

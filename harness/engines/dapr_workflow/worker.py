@@ -5,8 +5,10 @@ whole agent again (1.18.2).
 """
 
 import asyncio
+import contextlib
 import importlib.metadata
 import os
+from collections.abc import Iterator
 
 import grpc
 import httpx
@@ -16,6 +18,7 @@ from dapr.ext.workflow.aio import DaprWorkflowClient
 
 from harness.engines.contract import About, AgentView, Surroundings, serve
 from harness.engines.dapr_workflow.agent import WORKFLOW, runtime
+from harness.errors import EngineError
 from harness.scenario import Program
 
 SIDECAR_READY_S = 60.0
@@ -58,16 +61,18 @@ class DaprWorkflowWorker:
         Reading first matters: Dapr accepts the id of an *ended* workflow again and runs it anew.
         """
         assert self._client is not None
-        if await self._client.get_workflow_state(agent, fetch_payloads=False) is not None:
-            return
-        await self._client.schedule_new_workflow(
-            WORKFLOW, input=msgspec.to_builtins(program), instance_id=agent
-        )
+        with _rpc_errors():
+            if await self._client.get_workflow_state(agent, fetch_payloads=False) is not None:
+                return
+            await self._client.schedule_new_workflow(
+                WORKFLOW, input=msgspec.to_builtins(program), instance_id=agent
+            )
 
     async def view(self, agent: str) -> AgentView | None:
         """Ask the engine."""
         assert self._client is not None
-        state = await self._client.get_workflow_state(agent)
+        with _rpc_errors():
+            state = await self._client.get_workflow_state(agent)
         if state is None:
             return None
         status = ENDED.get(state.runtime_status, "running")
@@ -81,6 +86,15 @@ class DaprWorkflowWorker:
         """Disconnect; what runs goes on elsewhere or later."""
         if self._runtime is not None:
             await asyncio.to_thread(self._runtime.shutdown)
+
+
+@contextlib.contextmanager
+def _rpc_errors() -> Iterator[None]:
+    """A failed call to the sidecar leaves open what happened."""
+    try:
+        yield
+    except grpc.aio.AioRpcError as error:
+        raise EngineError(f"{error.code().name}: {error.details()}") from error
 
 
 async def _sidecar_outbound(port: int) -> None:

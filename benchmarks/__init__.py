@@ -1,0 +1,1 @@
+"""Timings that people run by hand; never part of the tests."""

@@ -1,0 +1,97 @@
+"""L: see Ends."""
+
+import numpy as np
+
+from harness.checkers.found import Found, Scan, agents_interrupted, of_agents
+from harness.checkers.judgement import PromiseChecker
+from harness.history import NONE, Evidence, Flags, Ints
+from harness.measures.exposure import NEVER
+from harness.measures.portion import Portion
+
+
+class Ends(PromiseChecker):
+    """L: every accepted agent reaches a terminal state in the stated time after the last heal.
+
+    Evidence: the driver's 202s and terminal statuses, outcome marks, heal marks. *Failed* counts as
+    ended. The time runs from the later of the last heal and the last arrival. Agents whose start was
+    never accepted are not judged. Cannot see: what an agent that counts as running does in silence;
+    an end later than the run's own.
+    """
+
+    promise = "L"
+    counted = "accepted agents"
+
+    def scan(self, portion: Portion) -> Scan:
+        """See PromiseChecker."""
+        accepted = _accepted(portion)
+        late = stuck(portion)
+        return Scan(
+            checked=len(accepted),
+            exposed=agents_interrupted(portion),
+            interrupted=len(portion.interrupted.cell),
+            not_judged=len(_unfinished(portion)) - late.count,
+            found=(late,),
+        )
+
+    def lacks(self, evidence: Evidence, scan: Scan) -> str:
+        """See PromiseChecker."""
+        unhealed = [fault.name for fault in evidence.faults if fault.healed_seq == NONE]
+        if unhealed:
+            return f"health was never seen again after {unhealed[0]}"
+        if scan.not_judged:
+            return f"{scan.not_judged} agents were unfinished when the run ended, before their time"
+        return super().lacks(evidence, scan)
+
+
+def stuck(portion: Portion) -> Found:
+    """Accepted agents that had not ended at the deadline, in a run that waited for it."""
+    evidence = portion.evidence
+    until_ns = deadline_ns(evidence)
+    agent = _unfinished(portion)
+    is_watched = evidence.phases.get("end", NONE) >= until_ns
+    # An end that came after the deadline shows that the run waited, whatever its phases say.
+    is_late = _ended_ns(portion)[agent - portion.agent_from] != NEVER
+    agent = agent[is_late | is_watched] if _is_healed(evidence) else agent[:0]
+    return of_agents("stuck", agent, before=_last_request(portion)[agent - portion.agent_from])
+
+
+def deadline_ns(evidence: Evidence) -> int:
+    """When every accepted agent must have ended."""
+    heals = [fault.healed_ns for fault in evidence.faults]
+    accepted = evidence.starts.accepted_ns
+    last_arrival = int(accepted.max()) if len(accepted) else NONE
+    return max([*heals, last_arrival]) + evidence.liveness_ns
+
+
+def _is_healed(evidence: Evidence) -> bool:
+    return all(fault.healed_seq != NONE for fault in evidence.faults)
+
+
+def _accepted(portion: Portion) -> Ints:
+    starts = portion.evidence.starts
+    is_accepted: Flags = starts.accepted_ns[portion.agent_from : portion.agent_to] != NONE
+    return np.flatnonzero(is_accepted) + portion.agent_from
+
+
+def _unfinished(portion: Portion) -> Ints:
+    """Accepted agents that did not end by the deadline."""
+    agent = _accepted(portion)
+    ended = _ended_ns(portion)[agent - portion.agent_from]
+    return agent[ended > deadline_ns(portion.evidence)]
+
+
+def _ended_ns(portion: Portion) -> Ints:
+    """When each agent ended, by the driver's events or an outcome mark; NEVER without either."""
+    read = portion.evidence.starts.ended_ns[portion.agent_from : portion.agent_to]
+    ended = np.where(read == NONE, NEVER, read)
+    marks = portion.outcomes
+    np.minimum.at(ended, marks.agent.astype(np.int64) - portion.agent_from, marks.t_ns)
+    return ended
+
+
+def _last_request(portion: Portion) -> Ints:
+    """Sequence number of each agent's last request; NONE without one."""
+    last = np.full(portion.agents_count, NONE, np.int64)
+    requests = portion.requests
+    np.maximum.at(last, requests.agent.astype(np.int64) - portion.agent_from, requests.begin_seq)
+    return last

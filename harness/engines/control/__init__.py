@@ -1,0 +1,1 @@
+"""The controls: two plain loops that prove that red and green are both reachable."""

@@ -1,0 +1,114 @@
+"""The plain loop: what a team writes first, with or without a ledger underneath.
+
+Both controls run this very loop; all that differs is the `Ledger` that they give it.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Protocol
+
+import msgspec
+
+from harness.engines.llm import (
+    TOOLS,
+    Answer,
+    Llm,
+    LlmError,
+    Message,
+    ToolCall,
+    answer_of,
+    patiently,
+)
+from harness.engines.walk import fill, outcome_path
+from harness.scenario import Program, Step
+
+
+class Ledger(Protocol):
+    """Where results are written before they are used, if anywhere."""
+
+    def find(self, agent: str, name: str) -> str | None:
+        """The result under this name; None when there is none."""
+
+    async def keep(self, agent: str, name: str, value: str) -> str:
+        """Write a result, unless one is there; returns the one to use, once it is safe."""
+
+    def key(self, agent: str, path: str) -> str | None:
+        """The idempotency key of an effect; None for none."""
+
+
+class Forgetful:
+    """The naive control's ledger: it keeps nothing and knows no keys."""
+
+    def find(self, agent: str, name: str) -> str | None:
+        """See Ledger."""
+        return None
+
+    async def keep(self, agent: str, name: str, value: str) -> str:
+        """See Ledger."""
+        return value
+
+    def key(self, agent: str, path: str) -> str | None:
+        """See Ledger."""
+        return None
+
+
+async def run(program: Program, llm: Llm, ledger: Ledger) -> str:
+    """Run a program from its first step; returns the outcome.
+
+    Raises:
+        Limited, LlmError: a call failed for good; of parallel branches, in an ExceptionGroup.
+    """
+    answers: dict[str, str] = {}
+    loop = _Loop(program.agent, llm, ledger, answers)
+    await loop.sequence(program.steps)
+    return answers[outcome_path(program)]
+
+
+class _Loop:
+    def __init__(self, agent: str, llm: Llm, ledger: Ledger, answers: dict[str, str]) -> None:
+        self._agent = agent
+        self._llm = llm
+        self._ledger = ledger
+        self._answers = answers
+
+    async def sequence(self, steps: Sequence[Step]) -> None:
+        for step in steps:
+            if step.kind == "parallel":
+                async with asyncio.TaskGroup() as group:
+                    for branch in step.branches:
+                        group.create_task(self.sequence(branch))
+            else:
+                self._answers[step.path] = await self._converse(step)
+
+    async def _converse(self, step: Step) -> str:
+        messages: list[Message] = [{"role": "user", "content": fill(step.prompt, self._answers)}]
+        tools = TOOLS if step.kind == "tools" else None
+        for turn in range(step.turns + 1):
+            name = f"{step.path}.t{turn}"
+            answer = await self._answer(name, messages, tools)
+            if not answer.tool_calls:
+                return answer.text
+            messages.append(answer.message)
+            for index, call in enumerate(answer.tool_calls):
+                receipt = await self._effect(f"{name}.c{index}", call)
+                messages.append({"role": "tool", "tool_call_id": call.id, "content": receipt})
+        raise LlmError(200, f"step {step.path!r} still calls tools after {step.turns} turns")
+
+    async def _answer(
+        self, name: str, messages: Sequence[Message], tools: Sequence[Message] | None
+    ) -> Answer:
+        value = self._ledger.find(self._agent, name)
+        if value is None:
+            answer = await patiently(lambda: self._llm.chat(messages, tools=tools))
+            text = msgspec.json.encode(answer.message).decode()
+            value = await self._ledger.keep(self._agent, name, text)
+        return answer_of(msgspec.json.decode(value))
+
+    async def _effect(self, name: str, call: ToolCall) -> str:
+        receipt = self._ledger.find(self._agent, name)
+        if receipt is None:
+            agent, path, value = map(call.argument, ("agent", "path", "value"))
+            key = self._ledger.key(self._agent, path)
+            given = await patiently(lambda: self._llm.effect(agent, path, value, key))
+            receipt = await self._ledger.keep(self._agent, name, given)
+        return receipt

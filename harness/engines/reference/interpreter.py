@@ -1,0 +1,95 @@
+"""Walks a program: asks, acts and commits in the program's order, as a `Policy` decides.
+
+The same walk serves a fresh agent and a resumed one: whatever is committed already is recalled,
+so a resumed agent is at once where it stopped.
+"""
+
+import asyncio
+from collections.abc import Iterator, Sequence
+
+from harness.engines.contract import AgentView
+from harness.engines.llm import TOOLS, Answer, LlmError, Message, ToolCall, patiently
+from harness.engines.reference.policy import Policy, restored, stored
+from harness.engines.walk import outcome_path
+from harness.errors import EngineError, UsageError
+from harness.scenario import Program, Step
+
+
+class Interpreter:
+    """Runs agents, any number at once."""
+
+    def __init__(self, policy: Policy) -> None:
+        self._policy = policy
+
+    async def run(self, program: Program) -> None:
+        """Run an agent to its end, `completed` or, when a call fails for good, `failed`."""
+        answers: dict[str, str] = {}
+        try:
+            await self._sequence(program.agent, program.steps, answers)
+            view = AgentView(status="completed", output=answers[outcome_path(program)])
+        except* (EngineError, UsageError) as errors:
+            view = AgentView(status="failed", output="; ".join(map(str, _leaves(errors))))
+        self._policy.end(program.agent, view)
+
+    async def _sequence(self, agent: str, steps: Sequence[Step], answers: dict[str, str]) -> None:
+        """Steps one after another; their answers go to ``answers``, which branches share."""
+        done: list[str] = []
+        while (step := self._policy.next_step(agent, steps, done)) is not None:
+            if step.kind == "parallel":
+                async with asyncio.TaskGroup() as group:
+                    for branch in step.branches:
+                        group.create_task(self._sequence(agent, branch, answers))
+            else:
+                answers[step.path] = await self._converse(agent, step, answers)
+            done.append(step.path)
+
+    async def _converse(self, agent: str, step: Step, answers: dict[str, str]) -> str:
+        """Ask, run the tools that are asked for, ask again, until an answer in words."""
+        messages = self._policy.conversation(agent, step, answers)
+        tools = TOOLS if step.kind == "tools" else None
+        for turn in range(step.turns + 1):
+            name = f"{step.path}.t{turn}"
+            answer = await self._answer(agent, name, messages, tools)
+            if not answer.tool_calls:
+                return answer.text
+            messages.append(answer.message)
+            async with asyncio.TaskGroup() as group:
+                effects = [
+                    group.create_task(self._effect(agent, f"{name}.c{index}", call))
+                    for index, call in enumerate(answer.tool_calls)
+                ]
+            messages += [
+                {"role": "tool", "tool_call_id": call.id, "content": effect.result()}
+                for call, effect in zip(answer.tool_calls, effects, strict=True)
+            ]
+        raise LlmError(200, f"step {step.path!r} still calls tools after {step.turns} turns")
+
+    async def _answer(
+        self,
+        agent: str,
+        name: str,
+        messages: Sequence[Message],
+        tools: Sequence[Message] | None,
+    ) -> Answer:
+        policy = self._policy
+        value = policy.recall(agent, name)
+        if value is None:
+            answer = await patiently(lambda: policy.ask(agent, messages, tools), policy.wait_s)
+            value = policy.commit(agent, name, stored(answer))
+        return restored(value)
+
+    async def _effect(self, agent: str, name: str, call: ToolCall) -> str:
+        policy = self._policy
+        receipt = policy.recall(agent, name)
+        if receipt is None:
+            value = await patiently(lambda: policy.act(agent, call), policy.wait_s)
+            receipt = policy.commit(agent, name, value)
+        return receipt
+
+
+def _leaves(errors: BaseExceptionGroup[BaseException]) -> Iterator[BaseException]:
+    for error in errors.exceptions:
+        if isinstance(error, BaseExceptionGroup):
+            yield from _leaves(error)
+        else:
+            yield error

@@ -1,0 +1,77 @@
+"""The worker of the reference engine: `python -m harness.engines.reference.worker`."""
+
+import platform
+
+from harness.engines.contract import About, AgentView, Background, Surroundings, main
+from harness.engines.llm import Llm
+from harness.engines.reference.adapter import ENGINE
+from harness.engines.reference.interpreter import Interpreter
+from harness.engines.reference.memory import Memory
+from harness.engines.reference.policy import POLICIES, Policy
+from harness.engines.walk import KINDS
+from harness.errors import UsageError
+from harness.scenario import Program
+
+JOURNAL = "journal.jsonl"
+
+
+class ReferenceWorker:
+    """See Worker."""
+
+    def __init__(self, surroundings: Surroundings) -> None:
+        """Choose the decisions of the variant.
+
+        Raises:
+            UsageError: no such variant.
+        """
+        variant = surroundings.variant or "default"
+        if variant not in POLICIES:
+            raise UsageError(
+                f"unknown variant {variant!r} of {ENGINE}; known: {', '.join(POLICIES)}"
+            )
+        self.about = About(
+            engine=ENGINE,
+            variant=variant,
+            versions={"python": platform.python_version()},
+            recovery="native",
+            intake="durable",
+            any_pod_answers=False,
+            kinds=KINDS,
+        )
+        self._surroundings = surroundings
+        self._agents = Background()
+        self._memory: Memory | None = None
+        self._llm: Llm | None = None
+        self._policy: Policy | None = None
+
+    async def open(self) -> None:
+        """Read the journal and go on with every agent that has not ended."""
+        self._memory = await Memory.open(self._surroundings.state_dir / JOURNAL)
+        self._llm = Llm(self._surroundings)
+        self._policy = POLICIES[self.about.variant](self._memory, self._llm)
+        await self._agents.open()
+        for program in self._policy.resumed():
+            self._agents.spawn(Interpreter(self._policy).run(program))
+
+    async def start(self, agent: str, program: Program) -> None:
+        """Journal the program, then run it, unless the agent is known."""
+        assert self._policy is not None
+        if self._policy.admit(program):
+            self._agents.spawn(Interpreter(self._policy).run(program))
+
+    async def view(self, agent: str) -> AgentView | None:
+        """Tell what the journal says."""
+        assert self._memory is not None
+        return self._memory.view(agent)
+
+    async def close(self) -> None:
+        """Stop all agents where they are; the next incarnation goes on with them."""
+        await self._agents.close()
+        if self._llm is not None:
+            await self._llm.close()
+        if self._memory is not None:
+            self._memory.close()
+
+
+if __name__ == "__main__":
+    main(ReferenceWorker)

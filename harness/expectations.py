@@ -1,0 +1,75 @@
+"""What each engine promises, read from scenarios/expectations.yaml: the yardstick of the exit code."""
+
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import msgspec
+import scenarios
+import yaml
+
+from harness.errors import UsageError
+from harness.verdict import PROMISE_KEYS
+
+WORDS = ("promised", "not promised", "unstated")
+FILE = Path(scenarios.__file__).with_name("expectations.yaml")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expectation:
+    """An engine's own word about one promise."""
+
+    word: str
+    """promised | not promised | unstated."""
+    source: str
+    """Where it says so; a key of ``sources``, spelled out when loaded."""
+    quote: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Table:
+    schema: int
+    sources: dict[str, str]
+    engines: dict[str, dict[str, Expectation]]
+
+
+def expectation_of(engine: str, variant: str, promise: str) -> Expectation:
+    """The word of ``engine:variant`` about a promise; unstated for an engine without an entry."""
+    table = load_expectations(FILE)
+    found = table.get(f"{engine}:{variant}", {}).get(promise)
+    return found or Expectation(word="unstated", source="", quote="")
+
+
+@cache
+def load_expectations(path: Path) -> dict[str, dict[str, Expectation]]:
+    """Read and check a table.
+
+    Raises:
+        UsageError: with everything that is wrong in it.
+    """
+    try:
+        table = msgspec.convert(yaml.safe_load(path.read_text()), _Table)
+    except (OSError, yaml.YAMLError, msgspec.ValidationError) as error:
+        raise UsageError(f"{path}: {error}; expected schema, sources and engines") from error
+    problems = []
+    for name, promises in table.engines.items():
+        lacking = [key for key in PROMISE_KEYS if key not in promises]
+        unknown = [key for key in promises if key not in PROMISE_KEYS]
+        if lacking or unknown:
+            problems.append(f"{name} lacks {lacking or 'none'}, has unknown {unknown or 'none'}")
+        for key, entry in promises.items():
+            if entry.word not in WORDS:
+                problems.append(f"{name} {key}: {entry.word!r} is none of {', '.join(WORDS)}")
+            if entry.source not in table.sources:
+                problems.append(f"{name} {key}: source {entry.source!r} is not listed")
+    if problems:
+        raise UsageError(f"{path}: {'; '.join(problems)}")
+    return {
+        name: {
+            key: Expectation(
+                word=entry.word, source=table.sources[entry.source], quote=entry.quote
+            )
+            for key, entry in promises.items()
+        }
+        for name, promises in table.engines.items()
+    }

@@ -1,0 +1,60 @@
+"""What a run cost in CPU and memory: the rows that its page shows, the harness's own among them."""
+
+import resource
+from dataclasses import dataclass, field
+
+from harness.cluster.processes import Processes
+from harness.cluster.usage import Usage, kind_of
+from harness.results import ProcessRow
+
+NOT_ENGINE = ("witness", "driver")
+"""Kinds of process that stand beside the engine; all others it needs."""
+
+
+@dataclass(slots=True)
+class Costs:
+    """Of one run; `begin` at the begin of the load, `sample` about once a second."""
+
+    _usage: Usage = field(default_factory=Usage)
+    _own_cpu_s_before: float = 0.0
+
+    def begin(self, processes: Processes) -> None:
+        """The load begins: what was spent before does not count."""
+        self._usage.begin(processes.all)
+        self._own_cpu_s_before = own_cpu_s()
+
+    def sample(self, processes: Processes) -> None:
+        """Look at the living once."""
+        self._usage.sample(processes.all)
+
+    def rows(self, processes: Processes) -> tuple[ProcessRow, ...]:
+        """One row a kind of process, and the harness last."""
+        rows = [
+            ProcessRow(
+                name=kind,
+                count=sum(kind_of(process.name) == kind for process in processes.all),
+                is_engine=kind not in NOT_ENGINE,
+                cpu_s=round(cpu_s, 3),
+                rss_mb_max=round(self._usage.rss_mb_max.get(kind, 0.0), 1),
+            )
+            for kind, cpu_s in self._usage.spent(processes.all).items()
+        ]
+        own = ProcessRow(
+            name="harness",
+            count=1,
+            is_engine=False,
+            cpu_s=round(own_cpu_s() - self._own_cpu_s_before, 3),
+            rss_mb_max=round(own_rss_mb_max(), 1),
+        )
+        return (*rows, own)
+
+
+def own_cpu_s() -> float:
+    """User and system seconds of this process, its children left out."""
+    spent = resource.getrusage(resource.RUSAGE_SELF)
+    return spent.ru_utime + spent.ru_stime
+
+
+def own_rss_mb_max() -> float:
+    """Largest resident size of this process so far, MiB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

@@ -1,0 +1,319 @@
+"""A run's directory to its results: evidence, checkers, assumptions, figures. Pure but for reading.
+
+The order matters: assumptions first. When one is not met, every promise that would be valid becomes
+unknown; a refutation stands, since a violation needs no assumption about load.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import msgspec
+import numpy as np
+
+from harness.archive import Archived, read_run, seal
+from harness.checkers import all_anomalies, run_checkers
+from harness.clock import NS_PER_S
+from harness.errors import HarnessError
+from harness.expectations import Expectation, expectation_of
+from harness.history import NONE, AgentStatus, Evidence, Kind, RequestOutcome
+from harness.measures.latency import latencies_of, lateness_ns, resume_of
+from harness.measures.recovery import in_flight, victim_resume_ns
+from harness.measures.repeats import repeats_by_fault, repeats_of, steps_used
+from harness.measures.series import load_begin_ns, series_of
+from harness.plan import Plan
+from harness.results import Assumption, FaultRow, PromiseRow, RunResult
+from harness.runner.blank import blank_result
+from harness.runner.order import Order
+from harness.verdict import PROMISES, CheckResult, Verdict, bound_ratio, worst
+
+LATENESS_MS_MAX = 1000.0
+"""p99 of the driver's lateness beyond which the load was not the one that was asked for."""
+LAG_MS_MAX = 2000.0
+"""Longest stall of the harness's own loop beyond which it was starved."""
+ANOMALIES_SHOWN = 50
+
+
+def judge(root: Path) -> RunResult:
+    """Judge a run's directory; writes anomalies.jsonl beside, and seals the run the first time.
+
+    Raises:
+        UsageError: there is no plan to judge by.
+    """
+    archived = read_judged(root)
+    if not (root / "manifest.json").exists() and archived.facts is not None:
+        seal(root, archived.evidence)
+    _write_anomalies(root, archived.evidence)
+    return result_of(archived, root=root)
+
+
+def read_judged(root: Path) -> Archived:
+    """Read a run for judging or explaining."""
+    return read_run(root)
+
+
+def result_of(archived: Archived, *, root: Path) -> RunResult:
+    """Everything that the page says about one run."""
+    evidence, plan, facts = archived.evidence, archived.plan, archived.facts
+    assumptions = assumptions_of(archived)
+    broken = [entry.text for entry in assumptions if not entry.is_met]
+    checks = {check.promise: _doubted(check, broken) for check in run_checkers(evidence)}
+    rows = tuple(_promise_row(checks[promise.key], plan) for promise in PROMISES)
+    counts = _agent_counts(evidence)
+    series = series_of(evidence)
+    load_s = _load_s(evidence)
+    is_refuted = any(row.is_surprise for row in rows)
+    # A promise that the engine does not make may stay unknown or fall; it never decides the exit.
+    promised = [checks[row.key].verdict for row in rows if row.expectation != "not promised"]
+    verdict = Verdict.INVALID if is_refuted else worst([v for v in promised if v < 2] or [])
+    is_broken = facts is None or facts.ending.startswith("broken")
+    blank = blank_result(Order(scenario=plan.scenario, cell=plan.cell), seed=plan.seed)
+    return replace(
+        blank,
+        state="failed" if is_broken else "judged",
+        state_reason=facts.ending if facts else "the harness ended before the run did",
+        verdict=verdict.word,
+        exit_code=255 if is_broken else {0: 0, 1: 2, 2: 1}[int(verdict)],
+        headline=headline_of(rows),
+        promises=rows,
+        assumptions=assumptions,
+        doubts=tuple(broken) + (facts.troubles if facts else ()),
+        agents_accepted=counts.accepted,
+        agents_completed=counts.completed,
+        agents_failed=counts.failed,
+        agents_unfinished=counts.unfinished,
+        steps_expected=evidence.expected.count,
+        steps_used=steps_used(evidence),
+        agents_per_s=round(counts.completed / load_s, 3) if load_s else 0.0,
+        steps_per_s=round(_answers(evidence) / load_s, 3) if load_s else 0.0,
+        offered_per_s=round(facts.rate_per_s, 3) if facts else 0.0,
+        capacity_per_s=round(facts.capacity_per_s, 3) if facts else 0.0,
+        load_s=round(load_s, 3),
+        lateness_ms_p99=round(_lateness_ms_p99(evidence), 3),
+        resume=resume_of(evidence),
+        latencies=latencies_of(evidence),
+        faults=_fault_rows(evidence),
+        faults_planned=len(plan.faults),
+        series=series,
+        repeats=repeats_of(evidence),
+        processes=facts.processes if facts else (),
+        environment=_environment(archived),
+        repeat_command=f"onceproof repro {root}",
+        directory=root.name,
+    )
+
+
+def assumptions_of(archived: Archived) -> tuple[Assumption, ...]:
+    """What must hold before a pass counts; each names the figure and its limit."""
+    evidence, facts = archived.evidence, archived.facts
+    struck = sum(fault.has_struck for fault in evidence.faults)
+    limited = _limited_ratio(evidence)
+    wanted = archived.plan.scenario.limited_ratio_min
+    late = _lateness_ms_p99(evidence)
+    found = [
+        Assumption(
+            name="evidence whole",
+            is_met=not evidence.problems,
+            text="; ".join(evidence.problems) or "no gap, no damage in ledger, plan and events",
+        ),
+        Assumption(
+            name="faults fired",
+            is_met=struck == evidence.faults_planned,
+            text=f"{struck} of {evidence.faults_planned} planned faults struck, with proof",
+        ),
+        Assumption(
+            name="driver on time",
+            is_met=late <= LATENESS_MS_MAX or archived.plan.scenario.load.shape == "at_once",
+            text=f"p99 of the driver's lateness {late:.0f} ms, limit {LATENESS_MS_MAX:.0f} ms",
+        ),
+        Assumption(
+            name="quota in force",
+            is_met=limited >= wanted,
+            text=f"{limited:.1%} of LLM requests limited, at least {wanted:.0%} asked for",
+        ),
+    ]
+    if facts is None:
+        return tuple(found)
+    lag = facts.harness_lag_ms_max
+    return (
+        *found,
+        Assumption(
+            name="run complete",
+            is_met=facts.ending == "finished",
+            text=f"the run {facts.ending}" if facts.ending == "finished" else facts.ending,
+        ),
+        Assumption(
+            name="harness not starved",
+            is_met=lag <= LAG_MS_MAX,
+            text=f"longest stall of the harness {lag:.0f} ms, limit {LAG_MS_MAX:.0f} ms",
+        ),
+        Assumption(
+            name="nothing left over",
+            is_met=not facts.leftovers,
+            text=", ".join(facts.leftovers) or "no process and no port of the run was left",
+        ),
+    )
+
+
+def headline_of(rows: tuple[PromiseRow, ...]) -> str:
+    """One line such as "L, S1 hold; S3 unknown; S5 refuted"."""
+    words = {"valid": "hold", "unknown": "unknown", "invalid": "refuted"}
+    parts = []
+    for verdict, word in words.items():
+        keys = [row.key for row in rows if row.verdict == verdict]
+        if keys:
+            verb = "holds" if word == "hold" and len(keys) == 1 else word
+            parts.append(f"{', '.join(keys)} {verb}")
+    return "; ".join(parts)
+
+
+def failed_result(plan: Plan, reason: str, *, root: Path, command: str) -> RunResult:
+    """A run that could not even be judged; every promise is unknown."""
+    nothing = CheckResult(promise="", verdict=Verdict.UNKNOWN, reason=reason)
+    rows = tuple(_promise_row(replace(nothing, promise=entry.key), plan) for entry in PROMISES)
+    blank = blank_result(Order(scenario=plan.scenario, cell=plan.cell), seed=plan.seed)
+    return replace(
+        blank,
+        state="failed",
+        state_reason=reason,
+        exit_code=255,
+        headline=f"not judged: {reason}",
+        promises=rows,
+        doubts=(reason,),
+        faults_planned=len(plan.faults),
+        repeat_command=command,
+        directory=root.name,
+    )
+
+
+def _doubted(check: CheckResult, broken: list[str]) -> CheckResult:
+    if not broken or check.verdict is not Verdict.VALID:
+        return check
+    return replace(check, verdict=Verdict.UNKNOWN, reason="; ".join(broken))
+
+
+def _promise_row(check: CheckResult, plan: Plan) -> PromiseRow:
+    promise = next(entry for entry in PROMISES if entry.key == check.promise)
+    found: Expectation = expectation_of(plan.cell.engine, plan.cell.variant, check.promise)
+    exposed = check.exposed_count if plan.faults else check.checked_count
+    return PromiseRow(
+        key=promise.key,
+        text=promise.text,
+        expectation=found.word,
+        source=found.source,
+        quote=found.quote,
+        verdict=check.verdict.word,
+        is_surprise=check.verdict is Verdict.INVALID and found.word == "promised",
+        is_offered=check.is_offered,
+        reason=check.reason,
+        checked_count=check.checked_count,
+        exposed_count=check.exposed_count,
+        kills_count=check.kills_count,
+        violations_count=check.violations_count,
+        not_judged_count=check.not_judged_count,
+        bound_per_kill_ratio=bound_ratio(check.kills_count),
+        bound_per_exposure_ratio=bound_ratio(exposed),
+        anomalies=check.anomalies[:ANOMALIES_SHOWN],
+    )
+
+
+def _environment(archived: Archived) -> dict[str, str]:
+    environment = dict(archived.environment)
+    facts = archived.facts
+    if facts is not None:
+        pods = archived.plan.scenario.pods
+        environment["started"] = facts.started_utc
+        environment["set-up"] = f"{facts.set_up_s:.1f} s to {pods} ready pods"
+        environment |= {f"worker {name}": text for name, text in facts.about.items()}
+        if facts.resubmits_count:
+            environment["resubmits"] = f"{facts.resubmits_count} by the supervisor"
+    return environment
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _AgentCounts:
+    accepted: int
+    """202, or undecided: the agent may be running."""
+    completed: int
+    failed: int
+    unfinished: int
+
+
+def _agent_counts(evidence: Evidence) -> _AgentCounts:
+    status = evidence.starts.status
+    is_accepted = (evidence.starts.accepted_ns != NONE) | evidence.starts.is_info
+    is_completed, has_failed = status == AgentStatus.COMPLETED, status == AgentStatus.FAILED
+    return _AgentCounts(
+        accepted=int(np.count_nonzero(is_accepted)),
+        completed=int(np.count_nonzero(is_completed)),
+        failed=int(np.count_nonzero(has_failed)),
+        unfinished=int(np.count_nonzero(is_accepted & ~is_completed & ~has_failed)),
+    )
+
+
+def _fault_rows(evidence: Evidence) -> tuple[FaultRow, ...]:
+    begin = load_begin_ns(evidence)
+    flying = in_flight(evidence)
+    repeated = repeats_by_fault(evidence)
+    rows = []
+    for fault in evidence.faults:
+        try:
+            resumed = victim_resume_ns(evidence, fault)
+        except HarnessError:
+            resumed = np.zeros(0, np.int64)
+        gone_on = resumed[resumed != NONE] / NS_PER_S
+        rows.append(
+            FaultRow(
+                name=fault.name,
+                kind=fault.kind,
+                victims=fault.victims,
+                fired_s=_since(fault.fired_ns, begin),
+                healed_s=_since(fault.healed_ns, begin),
+                in_flight_count=flying.get(fault.name, 0),
+                resume_s_p50=round(float(np.median(gone_on)), 3) if len(gone_on) else -1.0,
+                resume_s_max=round(float(gone_on.max()), 3) if len(gone_on) else -1.0,
+                repeats_count=repeated.get(fault.name, 0),
+                proof=fault.proof,
+                parts_s=_seconds(fault.parts_ns),
+            )
+        )
+    return tuple(rows)
+
+
+def _seconds(parts_ns: Mapping[str, int]) -> dict[str, float]:
+    return {name: round(value / NS_PER_S, 3) for name, value in parts_ns.items()}
+
+
+def _since(moment_ns: int, begin_ns: int) -> float:
+    return -1.0 if moment_ns == NONE else round((moment_ns - begin_ns) / NS_PER_S, 3)
+
+
+def _load_s(evidence: Evidence) -> float:
+    """Begin of the load to the last end that was read."""
+    ended = evidence.starts.ended_ns
+    ended = ended[ended != NONE]
+    return float(ended.max() - load_begin_ns(evidence)) / NS_PER_S if len(ended) else 0.0
+
+
+def _answers(evidence: Evidence) -> int:
+    requests = evidence.requests
+    is_answer = (requests.kind == Kind.STEP) & (requests.outcome == RequestOutcome.ANSWERED)
+    return int(np.count_nonzero(is_answer))
+
+
+def _limited_ratio(evidence: Evidence) -> float:
+    requests = evidence.requests
+    asked = int(np.count_nonzero(requests.kind != Kind.EFFECT))
+    limited = int(np.count_nonzero(requests.outcome == RequestOutcome.LIMITED))
+    return limited / asked if asked else 0.0
+
+
+def _lateness_ms_p99(evidence: Evidence) -> float:
+    late = lateness_ns(evidence)
+    return float(np.percentile(late, 99)) / 1e6 if len(late) else 0.0
+
+
+def _write_anomalies(root: Path, evidence: Evidence) -> None:
+    """All of them, a line each; the page shows the worst."""
+    lines = [msgspec.json.encode(anomaly) for anomaly in all_anomalies(evidence)]
+    (root / "anomalies.jsonl").write_bytes(b"".join(line + b"\n" for line in lines))

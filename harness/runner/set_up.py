@@ -1,0 +1,164 @@
+"""Brings up what a run stands on: store, control plane and witness side by side, then the pods.
+
+Called by `walk`, which also takes everything down again: each part enters its own undoing before it
+is started, so that a broken start leaves nothing behind.
+"""
+
+import asyncio
+import contextlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+
+from harness.clock import Clock
+from harness.cluster.components import write_component
+from harness.cluster.dapr import ControlPlane, DaprCommands
+from harness.cluster.pods import Pods, PodTemplate
+from harness.cluster.ports import Ports
+from harness.cluster.processes import Processes
+from harness.cluster.witness import WitnessProcess
+from harness.errors import HarnessError
+from harness.plan import Plan, slots_of
+from harness.protocols import EngineSpec, Store
+from harness.runner.folder import RunFolder
+from harness.scenario import LlmSpec
+from harness.stores import make_store
+from harness.stores.place import StorePlace
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Provided:
+    """What `provide` found for this command."""
+
+    dapr: DaprCommands | None
+    redis: tuple[str, ...]
+    redis_address: str
+    components: Path
+    facts: dict[str, str]
+    """For environment.json."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetUp:
+    """The start of one run; `start` is the way in."""
+
+    plan: Plan
+    spec: EngineSpec
+    provided: Provided
+    folder: RunFolder
+    clock: Clock
+    processes: Processes
+    ports: Ports
+    http: httpx.AsyncClient
+
+    async def start(self, witness: WitnessProcess, undo: contextlib.AsyncExitStack) -> Pods:
+        """Start everything and wait until it is healthy; ``undo`` ends it in reverse order.
+
+        Raises:
+            MachineError: a part died or was not ready in time; in a group of exceptions.
+        """
+        store = self._store()
+        undo.push_async_callback(store.stop)
+        undo.push_async_callback(witness.stop)
+        control_plane = self._control_plane()
+        if control_plane is not None:
+            undo.push_async_callback(control_plane.stop)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(store.start())
+            group.create_task(
+                witness.start(
+                    run=self.folder.root.name,
+                    seed=self.plan.seed,
+                    ledger=self.folder.live,
+                    config=witness_config(self.plan.scenario.llm),
+                )
+            )
+            if control_plane is not None:
+                control_plane.write_configuration()
+                group.create_task(control_plane.start(self.http))
+        component = store.component()
+        if component is not None:
+            write_component(
+                component, source=self.provided.components, target=self.folder.components
+            )
+        pods = self._pods(witness, control_plane)
+        undo.push_async_callback(pods.stop)
+        for pod in pods.by_slot.values():
+            pods.launch(pod)
+        async with asyncio.TaskGroup() as group:
+            for pod in pods.by_slot.values():
+                group.create_task(pods.until_ready(pod))
+        return pods
+
+    async def about(self, pods: Pods) -> dict[str, str]:
+        """Ask a worker who it is; returns the versions that it names.
+
+        Raises:
+            HarnessError: it is not what its adapter says.
+        """
+        pod = next(iter(pods.by_slot.values()))
+        answer = (await self.http.get(pod.url + "/about")).json()
+        for name in ("engine", "recovery", "intake", "any_pod_answers"):
+            if answer[name] != getattr(self.spec, name):
+                raise HarnessError(
+                    f"the worker says {name} is {answer[name]!r}, its adapter says "
+                    f"{getattr(self.spec, name)!r}"
+                )
+        return {str(name): str(value) for name, value in answer["versions"].items()}
+
+    def _store(self) -> Store:
+        place = StorePlace(
+            folder=self.folder.state / "store",
+            processes=self.processes,
+            ports=self.ports,
+            clock=self.clock,
+            redis=self.provided.redis,
+            redis_address=self.provided.redis_address,
+        )
+        return make_store(self.plan.cell.store, place)
+
+    def _control_plane(self) -> ControlPlane | None:
+        """Placement and scheduler, for engines that need them."""
+        if not self.spec.needs_dapr:
+            return None
+        assert self.provided.dapr is not None
+        return ControlPlane(
+            commands=self.provided.dapr,
+            processes=self.processes,
+            ports=self.ports,
+            folder=self.folder.state / "dapr",
+            clock=self.clock,
+        )
+
+    def _pods(self, witness: WitnessProcess, control_plane: ControlPlane | None) -> Pods:
+        sidecar = None
+        if control_plane is not None:
+            plane = control_plane
+            sidecar = lambda own: plane.sidecar_command(own, self.folder.components)  # noqa: E731
+        template = PodTemplate(
+            worker=self.spec.worker,
+            environ={"ONCEPROOF_VARIANT": self.spec.variant},
+            witness=witness.url,
+            state=self.folder.state / "slots",
+            sidecar=sidecar,
+        )
+        return Pods(
+            template,
+            slots_of(self.plan.scenario),
+            processes=self.processes,
+            ports=self.ports,
+            clock=self.clock,
+            http=self.http,
+            address_book=self.folder.address_book,
+        )
+
+
+def witness_config(llm: LlmSpec) -> dict[str, object]:
+    """What the scenario says of the LLM, in the witness's words."""
+    return {
+        "latency_ms_median": llm.latency_ms,
+        "latency_sigma": llm.latency_sigma,
+        "requests_per_minute": llm.requests_per_min,
+        "tokens_per_minute": llm.tokens_per_min,
+    }

@@ -1,0 +1,135 @@
+"""Watches a load until it is over and says how it ended; shows progress, samples costs meanwhile.
+
+Called by `walk`. It decides only when to stop waiting: nothing is started, killed or judged here.
+"""
+
+import asyncio
+from dataclasses import dataclass
+
+from harness.clock import NS_PER_S, Clock
+from harness.cluster.pods import Pods
+from harness.cluster.processes import Processes
+from harness.errors import HarnessError
+from harness.plan import Plan
+from harness.protocols import Progress, Witness
+from harness.runner.conductor import Conductor
+from harness.runner.costs import Costs
+from harness.runner.display import Display, Snapshot
+from harness.runner.driving import Driver, DriverProgress
+
+TICK_S = 0.25
+FINAL_HEAL_S = 20
+LIVENESS_SLACK_S = 5
+"""Beyond the promised time, so that the last end is still seen by the driver."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Watch:
+    """Of one run."""
+
+    plan: Plan
+    clock: Clock
+    display: Display
+    interrupted: asyncio.Event
+    costs: Costs
+    lag_ns_max: int = 0
+    """Longest delay of this loop so far: the harness's own starvation."""
+
+    async def until_over(
+        self,
+        driver: Driver,
+        *,
+        witness: Witness,
+        pods: Pods,
+        conductor: Conductor,
+        processes: Processes,
+        tasks: tuple[asyncio.Task[None], ...],
+    ) -> str:
+        """Until every agent ended, or the liveness clock or the run's bound or a person says stop.
+
+        ``witness`` counts from the begin of the load. A task of ``tasks`` that broke raises here.
+        """
+        scenario = self.plan.scenario
+        began_ns = self.clock.monotonic_ns()
+        arrivals_ns = 0
+        last_steps, last_ns, speed = 0, began_ns, 0.0
+        assert driver.process is not None
+        while driver.process.exit is None:
+            await self.tick()
+            for task in tasks:
+                if task.done():
+                    task.result()
+            now_ns = self.clock.monotonic_ns()
+            seen = driver.progress()
+            progress = await witness.progress()
+            if now_ns - last_ns >= NS_PER_S:
+                speed = (progress.answered_steps - last_steps) * NS_PER_S / (now_ns - last_ns)
+                last_steps, last_ns = progress.answered_steps, now_ns
+                self.costs.sample(processes)
+            self.display.show(self._snapshot(seen, progress, speed, pods, conductor))
+            if self.interrupted.is_set():
+                return "interrupted"
+            if seen.accepted >= seen.planned > 0 and not arrivals_ns:
+                arrivals_ns = now_ns
+                await witness.note("phase", "drain", {})
+            quiet_ns = now_ns - max(arrivals_ns, conductor.last_heal_ns)
+            patience_ns = (scenario.liveness_s + LIVENESS_SLACK_S) * NS_PER_S
+            if arrivals_ns and conductor.is_done and quiet_ns > patience_ns:
+                return "finished"
+            if now_ns - began_ns > scenario.run_s * NS_PER_S:
+                return "out of time"
+        return "finished"
+
+    async def until_healed(self, pods: Pods) -> bool:
+        """Give the supervisor time to bring everything back; False when it did not."""
+        until = self.clock.monotonic_ns() + FINAL_HEAL_S * NS_PER_S
+        while not all(pod.is_ready for pod in pods.by_slot.values()):
+            if self.clock.monotonic_ns() > until:
+                return False
+            await self.tick()
+        return True
+
+    async def until_ended(self, driver: Driver) -> None:
+        """Wait for a driver's end, a little longer than its own deadline.
+
+        Raises:
+            HarnessError: it did not end.
+        """
+        assert driver.process is not None
+        try:
+            async with asyncio.timeout(self.plan.scenario.run_s + 30):
+                while driver.process.exit is None:
+                    await self.tick()
+                    if self.interrupted.is_set():
+                        driver.ask_to_stop()
+        except TimeoutError:
+            raise HarnessError("the driver did not end; see logs/driver.log") from None
+
+    async def tick(self) -> None:
+        """Wait a moment; what it took too long is the harness's own lag."""
+        before = self.clock.monotonic_ns()
+        await self.clock.sleep_s(TICK_S)
+        late = self.clock.monotonic_ns() - before - int(TICK_S * NS_PER_S)
+        self.lag_ns_max = max(self.lag_ns_max, late)
+
+    def _snapshot(
+        self,
+        seen: DriverProgress,
+        progress: Progress,
+        speed: float,
+        pods: Pods,
+        conductor: Conductor,
+    ) -> Snapshot:
+        return Snapshot(
+            phase="drain" if seen.accepted >= seen.planned > 0 else "load",
+            planned=self.plan.scenario.load.agents,
+            started=seen.started,
+            ended=seen.ended,
+            answered_steps=progress.answered_steps,
+            steps_per_s=speed,
+            limited=progress.limited,
+            faults_struck=conductor.struck_count,
+            faults_planned=len(self.plan.faults),
+            pods_ready=sum(pod.is_ready for pod in pods.by_slot.values()),
+            pods=len(pods.by_slot),
+        )

@@ -1,0 +1,231 @@
+"""The page: one self-contained HTML file that needs no network and no other file.
+
+Called by `reports.pages`. It shows what `compare`, `concerns`, `rows`, `overview` and `witnesses`
+say, and decides only the order of things. Every string is escaped, and control signs are spelled out.
+"""
+
+import base64
+import functools
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from harness.results import Assumption, MatrixResult, RunResult
+from reports import compare, plots, rows, wording
+from reports.compare import Column, State
+from reports.concerns import assumptions_line, concerns
+from reports.glossary import GLOSSARY
+from reports.overview import at_a_glance, environments, exit_meaning
+from reports.promises import promise_table
+from reports.tables import Table
+from reports.witnesses import Refutation, refutations, run_place
+
+TEMPLATES = Path(__file__).parent / "templates"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plot:
+    """A drawn plot."""
+
+    title: str
+    caption: str
+    svg: Markup
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """A heading of a run's section with what stands under it."""
+
+    title: str
+    plots: tuple[Plot, ...] = ()
+    tables: tuple[Table, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefutationView:
+    """A refuted promise as the template needs it."""
+
+    id: str
+    refutation: Refutation
+    violations: str
+    hidden: str
+    is_open: bool
+    """Promised and refuted: shown without a click."""
+
+    @property
+    def state(self) -> State:
+        """Refuted, promised or not."""
+        return self.refutation.state
+
+    @property
+    def key(self) -> str:
+        """Of the promise."""
+        return self.refutation.key
+
+    @property
+    def text(self) -> str:
+        """Of the promise."""
+        return self.refutation.text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunView:
+    """A run's section."""
+
+    column: Column
+    is_judged: bool
+    headline: str
+    summary: str
+    resume_line: str
+    state_reason: str
+    refutations: tuple[RefutationView, ...]
+    parts: tuple[Part, ...]
+    assumptions: tuple[Assumption, ...]
+    doubts: tuple[str, ...]
+    repeat_command: str
+    place: str
+    environment: tuple[tuple[str, str], ...]
+
+
+def render_html(matrix: MatrixResult, directory: Path | None = None) -> str:
+    """Render the page; the same matrix and directory give the same bytes.
+
+    ``directory`` is where the matrix lies, as the printed commands shall name it; without it they
+    name the run's own folder only.
+    """
+    found = concerns(matrix)
+    facts = environments(matrix)
+    heads = compare.columns(matrix)
+    script = (TEMPLATES / "page.js").read_text("utf-8")
+    state = compare.page_state(matrix)
+    many = sum(run.state == "judged" for run in matrix.runs) > 1
+    return (
+        _environment()
+        .get_template("page.html.j2")
+        .render(
+            matrix=matrix,
+            state=state,
+            headline=compare.headline(matrix),
+            counts=compare.counts_line(matrix),
+            controls=compare.controls_line(matrix),
+            took=wording.seconds(matrix.duration_s),
+            exit_meaning=exit_meaning(matrix.exit_code),
+            concerns=found,
+            is_loud=any(concern.is_loud for concern in found),
+            has_unknown=any(concern.kind in ("unknown", "assumption") for concern in found),
+            assumptions=assumptions_line(matrix),
+            vector=compare.vector(matrix),
+            legend=compare.states_shown(matrix),
+            meanings=compare.MEANINGS,
+            glance=at_a_glance(matrix) if many else None,
+            run_views=[
+                _run_view(column, differing, directory)
+                for column, differing in zip(heads, facts.differing, strict=True)
+            ],
+            environment=facts.common,
+            glossary=GLOSSARY,
+            style=Markup((TEMPLATES / "page.css").read_text("utf-8")),  # noqa: S704
+            script=Markup(script),  # noqa: S704
+            script_hash=_script_hash(f"\n{script}"),
+        )
+    )
+
+
+def _run_view(
+    column: Column, differing: tuple[tuple[str, str], ...], directory: Path | None
+) -> RunView:
+    run = column.run
+    return RunView(
+        column=column,
+        is_judged=run.state == "judged",
+        headline=wording.sentence(run.headline),
+        summary=wording.sentence(run.summary),
+        resume_line=rows.resume_line(run),
+        state_reason=wording.sentence(run.state_reason or "no reason was given"),
+        refutations=tuple(
+            RefutationView(
+                id=f"{column.anchor}-{one.key}",
+                refutation=one,
+                violations=wording.counted(one.violations_count, "violation"),
+                hidden=wording.counted(one.hidden_count, "violation") + " more",
+                is_open=one.state is State.REFUTED,
+            )
+            for one in refutations(run, directory)
+        ),
+        parts=_parts(column) if run.state == "judged" else (),
+        assumptions=run.assumptions,
+        doubts=tuple(wording.sentence(doubt) for doubt in run.doubts),
+        repeat_command=wording.one_line(run.repeat_command),
+        place=run_place(run, directory),
+        environment=differing,
+    )
+
+
+def _parts(column: Column) -> tuple[Part, ...]:
+    run, anchor = column.run, column.anchor
+    found = (
+        Part(title="Agents", tables=_some(rows.agents(run))),
+        Part(
+            title="Throughput and faults",
+            plots=_throughput_plots(run, anchor),
+            tables=_some(rows.throughput(run), rows.faults(run)),
+        ),
+        Part(
+            title="Latency and recovery",
+            plots=_resume_plots(run, anchor),
+            tables=_some(rows.latency(run)),
+        ),
+        Part(title="Repeats and their price", tables=_some(rows.repeats(run))),
+        Part(title="Footprint", tables=_some(rows.footprint(run))),
+        Part(title="The promises in figures", tables=_some(promise_table(run))),
+    )
+    return tuple(part for part in found if part.tables or part.plots)
+
+
+def _throughput_plots(run: RunResult, anchor: str) -> tuple[Plot, ...]:
+    svg = plots.throughput_svg(run, f"{anchor}-plot-throughput")
+    shaded = (
+        " Shaded: fault windows, from the fault to health seen again, numbered as in the table of faults."
+        if rows.windows(run)
+        else " No fault fired in this run."
+    )
+    title = "Throughput over time"
+    caption = f"{title}.{shaded}"
+    return (Plot(title=title, caption=caption, svg=Markup(svg)),) if svg else ()  # noqa: S704
+
+
+def _resume_plots(run: RunResult, anchor: str) -> tuple[Plot, ...]:
+    svg = plots.resume_svg(run, f"{anchor}-plot-resume")
+    title = "Victim resume time by fault"
+    caption = f"{title}; in brackets the steps in flight on the victim, an upper bound."
+    return (Plot(title=title, caption=caption, svg=Markup(svg)),) if svg else ()  # noqa: S704
+
+
+def _some(*tables: Table | None) -> tuple[Table, ...]:
+    return tuple(table for table in tables if table is not None)
+
+
+def _script_hash(script: str) -> str:
+    digest = hashlib.sha256(script.encode()).digest()
+    return f"sha256-{base64.b64encode(digest).decode()}"
+
+
+def _shown(value: object) -> object:
+    """Spell out control signs in every string that is not markup of ours."""
+    return wording.clean(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
+@functools.cache
+def _environment() -> Environment:
+    return Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        undefined=StrictUndefined,
+        finalize=_shown,
+    )

@@ -1,0 +1,451 @@
+"""The worker contract, kept by every worker: real processes, the real witness, real kills."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import msgspec
+import pytest
+
+from harness.cluster.ports import Ports
+from harness.engines.contract import About
+from harness.engines.control.adapter import Control
+from harness.engines.reference.adapter import Reference
+from harness.plan import PATTERN_STEPS
+from harness.protocols import Engine
+from harness.scenario import Program
+from mock_llm import receipts
+from mock_llm.ledger import iter_records
+from mock_llm.records import Begin, End
+
+ROOT = Path(__file__).parents[2]
+SEED = 7
+DEADLINE_S = 30.0
+STEPS = 6
+
+ENGINES: dict[str, tuple[Engine, str]] = {
+    "reference": (Reference(), "default"),
+    "control:naive": (Control(), "naive"),
+    "control:guarded": (Control(), "guarded"),
+}
+"""Workers that need nothing but the witness."""
+
+KEEPS_RESULTS = ("reference", "control:guarded")
+
+PORTS = Ports(os.getpid())
+
+
+@dataclass
+class Witness:
+    """A running witness and its ledger."""
+
+    url: str
+    ledger: Path
+
+    def progress(self) -> dict[str, Any]:
+        answer: dict[str, Any] = httpx.get(f"{self.url}/admin/progress").json()
+        return answer
+
+    def begins(self) -> list[Begin]:
+        return [one for one in iter_records(self.ledger) if isinstance(one, Begin)]
+
+    def attempts(self) -> Counter[tuple[str, str, int]]:
+        """How often each turn of each step was asked."""
+        return Counter((b.agent, b.path, b.turn) for b in self.begins() if b.kind == "step")
+
+    def applied(self) -> Counter[tuple[str, str]]:
+        """How often each effect was applied."""
+        ends = {one.begin: one for one in iter_records(self.ledger) if isinstance(one, End)}
+        return Counter(
+            (begin.agent, begin.path)
+            for begin in self.begins()
+            if begin.kind == "effect" and begin.seq in ends and ends[begin.seq].is_applied
+        )
+
+
+@dataclass
+class Slot:
+    """A pod's place: one process at a time, one state folder for all of them."""
+
+    engine: str
+    witness: Witness
+    folder: Path
+    name: str = "agents-1"
+    incarnation: int = 0
+    port: int = 0
+    process: subprocess.Popen[bytes] | None = None
+    http: httpx.Client = field(default_factory=httpx.Client)
+
+    def spawn(self, **changes: str) -> None:
+        """Start the next incarnation, without waiting for it."""
+        engine, variant = ENGINES[self.engine]
+        self.incarnation += 1
+        self.port = PORTS.take()
+        (self.folder / "state").mkdir(parents=True, exist_ok=True)
+        at_witness = f"{self.witness.url}/pods/{self.name}.{self.incarnation}"
+        environ = {
+            "PATH": os.environ["PATH"],
+            "PYTHONPATH": str(ROOT),
+            "ONCEPROOF_PORT": str(self.port),
+            "ONCEPROOF_POD": self.name,
+            "ONCEPROOF_INCARNATION": str(self.incarnation),
+            "ONCEPROOF_STATE_DIR": str(self.folder / "state"),
+            "ONCEPROOF_EFFECTS_URL": f"{at_witness}/effects",
+            "ONCEPROOF_VARIANT": variant,
+            "OPENAI_BASE_URL": f"{at_witness}/v1",
+            "OPENAI_API_KEY": "sk-not-a-key",
+        } | changes
+        with self.log.open("wb") as log:
+            self.process = subprocess.Popen(
+                engine.spec(variant).worker, env=environ, stderr=log, start_new_session=True
+            )
+
+    @property
+    def log(self) -> Path:
+        return self.folder / f"{self.incarnation}.log"
+
+    def start(self) -> None:
+        self.spawn()
+        until(lambda: self.status("GET", "/healthz") == 200, f"{self.engine} healthy", self.log)
+
+    def stop(self, number: signal.Signals) -> int:
+        assert self.process is not None
+        self.process.send_signal(number)
+        return self.process.wait(timeout=10)
+
+    def ask(self, method: str, path: str, body: object = None) -> httpx.Response:
+        content = None if body is None else msgspec.json.encode(body)
+        return self.http.request(method, f"http://127.0.0.1:{self.port}{path}", content=content)
+
+    def status(self, method: str, path: str, body: object = None) -> int:
+        try:
+            return self.ask(method, path, body).status_code
+        except httpx.TransportError:
+            return 0
+
+    def post(self, program: Program) -> int:
+        return self.status("POST", "/agents", {"agent": program.agent, "program": program})
+
+    def views(self, programs: list[Program]) -> dict[str, dict[str, str]]:
+        asked = {"ids": [program.agent for program in programs]}
+        views: dict[str, dict[str, str]] = self.ask("POST", "/agents/status", asked).json()[
+            "agents"
+        ]
+        return views
+
+    def until_ended(self, programs: list[Program]) -> dict[str, dict[str, str]]:
+        def has_ended() -> bool:
+            views = self.views(programs)
+            return len(views) == len(programs) and all(
+                view["status"] != "running" for view in views.values()
+            )
+
+        until(has_ended, f"{len(programs)} agents of {self.engine} ended", self.log)
+        return self.views(programs)
+
+
+def until(is_so: Callable[[], bool], what: str, log: Path | None = None) -> None:
+    """Poll until a condition holds."""
+    deadline = time.monotonic() + DEADLINE_S
+    while not is_so():
+        if time.monotonic() > deadline:
+            pytest.fail(f"waited {DEADLINE_S} s for: {what}\n{log.read_text() if log else ''}")
+        time.sleep(0.02)
+
+
+def program_of(agent: str, pattern: str, steps: int = STEPS) -> Program:
+    """A program as the plan draws it."""
+    return Program(agent=agent, steps=PATTERN_STEPS[pattern](agent, "Ada, engineer", steps))
+
+
+def expected_of_chain(program: Program) -> int:
+    """The receipt that the outcome of a chain must carry."""
+    value = receipts.receipt(SEED, program.agent, "1", 0, [])
+    for step in program.steps[1:]:
+        value = receipts.receipt(SEED, program.agent, step.path, 0, [value])
+    return value
+
+
+@contextmanager
+def running_witness(folder: Path, *, latency_ms: float) -> Iterator[Witness]:
+    ledger = folder / "ledger"
+    ledger.mkdir(parents=True)
+    config = folder / "witness.json"
+    config.write_bytes(msgspec.json.encode({"latency_ms_median": latency_ms, "latency_sigma": 0.3}))
+    port = PORTS.take()
+    command = (
+        *(sys.executable, "-m", "mock_llm.server", "--port", str(port), "--ledger", str(ledger)),
+        *("--run", "contract", "--seed", str(SEED), "--config", str(config)),
+    )
+    with subprocess.Popen(command, cwd=ROOT, start_new_session=True) as process:
+        witness = Witness(f"http://127.0.0.1:{port}", ledger)
+        try:
+            until(lambda: is_healthy(witness), "witness healthy")
+            yield witness
+        finally:
+            process.kill()
+
+
+def is_healthy(witness: Witness) -> bool:
+    try:
+        return httpx.get(f"{witness.url}/admin/health").status_code == 200
+    except httpx.TransportError:
+        return False
+
+
+@contextmanager
+def closing(slot: Slot) -> Iterator[Slot]:
+    try:
+        yield slot
+    finally:
+        slot.http.close()
+        if slot.process is not None and slot.process.poll() is None:
+            slot.stop(signal.SIGKILL)
+
+
+@pytest.fixture(scope="module")
+def calm_witness(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Witness]:
+    """A witness that answers almost at once."""
+    with running_witness(tmp_path_factory.mktemp("calm"), latency_ms=5) as witness:
+        yield witness
+
+
+@pytest.fixture(scope="module")
+def slots(
+    calm_witness: Witness, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[dict[str, Slot]]:
+    """A pod of each engine, started when it is first needed."""
+    started: dict[str, Slot] = {}
+    yield started
+    for slot in started.values():
+        with closing(slot):
+            pass
+
+
+@pytest.fixture(params=list(ENGINES))
+def engine(request: pytest.FixtureRequest) -> str:
+    """The engine's name in ENGINES."""
+    return str(request.param)
+
+
+@pytest.fixture
+def pod(
+    engine: str,
+    slots: dict[str, Slot],
+    calm_witness: Witness,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Slot:
+    """A healthy pod that tests share; each has agents of its own."""
+    if engine not in slots:
+        folder = tmp_path_factory.mktemp("pod")
+        name = f"agents-{list(ENGINES).index(engine)}"
+        slots[engine] = Slot(engine, calm_witness, folder, name=name)
+        slots[engine].start()
+    return slots[engine]
+
+
+def test_about_agrees_with_the_adapter(engine: str, pod: Slot) -> None:
+    """What a worker says of itself is what the harness was told."""
+    about = msgspec.json.decode(pod.ask("GET", "/about").content, type=About)
+
+    adapter, variant = ENGINES[engine]
+    spec = adapter.spec(variant)
+    told = (spec.engine, spec.variant, spec.recovery, spec.intake, spec.any_pod_answers, spec.kinds)
+    assert told == (
+        *(about.engine, about.variant, about.recovery, about.intake),
+        *(about.any_pod_answers, about.kinds),
+    )
+    assert about.versions
+
+
+@pytest.mark.parametrize("pattern", list(PATTERN_STEPS))
+def test_each_pattern_ends_completed_with_its_receipt(engine: str, pod: Slot, pattern: str) -> None:
+    """Say, tools and parallel run to the end, each step once, and the outcome says so."""
+    program = program_of(f"{engine}-{pattern}", pattern)
+
+    assert pod.post(program) == 202
+
+    view = pod.until_ended([program])[program.agent]
+    assert view["status"] == "completed"
+    (receipt,) = receipts.find(view["output"])
+    last = program.steps[-1].path
+    assert receipts.tag_of(receipt.value) == receipts.tag(program.agent, last)
+    assert pattern != "chain" or receipt.value == expected_of_chain(program)
+    attempts = pod.witness.attempts()
+    own = {key: count for key, count in attempts.items() if key[0] == program.agent}
+    assert set(own.values()) == {1}
+    assert len(own) == STEPS
+
+
+def test_later_prompts_show_every_predecessor(engine: str, pod: Slot) -> None:
+    """The aggregation's request shows the receipts of all branches: no answer is left out."""
+    program = program_of(f"{engine}-shown", "parallel")
+    pod.post(program)
+    pod.until_ended([program])
+
+    begins = [one for one in pod.witness.begins() if one.agent == program.agent]
+    (last,) = [one for one in begins if one.is_last]
+    shown = {value for _, kind, value, _ in last.context if kind == "r"}
+    assert {receipts.tag_of(value) for value in shown} == {
+        receipts.tag(program.agent, path) for path in program.steps[-1].after
+    }
+
+
+def test_a_tool_result_is_the_receipt_of_its_effect(engine: str, pod: Slot) -> None:
+    """Each tool call has one effect, and the next turn shows its receipt as the tool's result."""
+    program = program_of(f"{engine}-tool", "tools")
+    pod.post(program)
+    pod.until_ended([program])
+
+    begins = [one for one in pod.witness.begins() if one.agent == program.agent]
+    effects = [one.path for one in begins if one.kind == "effect"]
+    assert sorted(effects) == [f"2.t{turn}.c0" for turn in range(program.steps[1].turns)]
+    (final,) = [one for one in begins if one.path == "2" and one.turn == program.steps[1].turns]
+    results = [
+        receipts.tag_of(v) for role, kind, v, _ in final.context if (role, kind) == ("t", "r")
+    ]
+    assert results == [receipts.tag(program.agent, path) for path in sorted(effects)]
+
+
+def test_a_second_start_changes_nothing(engine: str, pod: Slot) -> None:
+    """Already exists is 202, while the agent runs and after its end, and no step runs again."""
+    program = program_of(f"{engine}-twice", "chain")
+
+    assert [pod.post(program), pod.post(program)] == [202, 202]
+    pod.until_ended([program])
+    assert pod.post(program) == 202
+    assert pod.until_ended([program])[program.agent]["status"] == "completed"
+    attempts = pod.witness.attempts()
+    assert {attempts[(program.agent, step.path, 0)] for step in program.steps} == {1}
+
+
+def test_an_unknown_agent_is_not_found(pod: Slot) -> None:
+    """404 is what allows the driver to start an agent again."""
+    assert pod.status("GET", "/agents/nobody") == 404
+    assert pod.ask("POST", "/agents/status", {"ids": ["nobody"]}).json() == {"agents": {}}
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        ({"agent": "a1"}, "program"),
+        (
+            {"agent": "a1", "program": {"agent": "a2", "steps": [{"path": "1", "kind": "say"}]}},
+            "a2",
+        ),
+        ({"agent": "a1", "program": {"agent": "a1", "steps": []}}, "steps is empty"),
+        (
+            {"agent": "a1", "program": {"agent": "a1", "steps": [{"path": "1", "kind": "judge"}]}},
+            "judge",
+        ),
+    ],
+)
+def test_a_bad_program_is_refused_with_a_reason(
+    pod: Slot, body: dict[str, object], reason: str
+) -> None:
+    """400 names what is wrong, and nothing was started."""
+    answer = pod.ask("POST", "/agents", body)
+
+    assert answer.status_code == 400
+    assert reason in answer.json()["reason"]
+    assert pod.status("GET", "/agents/a1") == 404
+
+
+def test_events_are_not_implemented(pod: Slot) -> None:
+    """An event is refused with 501, never silently dropped."""
+    assert pod.status("POST", "/agents/a1/events", {}) == 501
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "reason"),
+    [
+        ("ONCEPROOF_STATE_DIR", "/nowhere", "/nowhere"),
+        ("ONCEPROOF_VARIANT", "absent", "default"),
+        ("ONCEPROOF_PORT", "", "ONCEPROOF_PORT is not set"),
+    ],
+)
+def test_a_worker_that_cannot_open_ends_with_its_reason(
+    calm_witness: Witness, tmp_path: Path, name: str, value: str, reason: str
+) -> None:
+    """A crash before health is an exit status and a message, never a worker that hangs."""
+    with closing(Slot("reference", calm_witness, tmp_path)) as slot:
+        slot.spawn(**{name: value})
+        assert slot.process is not None
+
+        assert slot.process.wait(timeout=DEADLINE_S) != 0
+        assert reason in slot.log.read_text()
+
+
+@contextmanager
+def struck(
+    engine: str, folder: Path, number: signal.Signals
+) -> Iterator[tuple[Slot, list[Program]]]:
+    """A pod with agents in the middle of their programs, ended by a signal; state is kept."""
+    programs = [program_of(f"c{n}", "chain") for n in range(6)]
+    programs += [program_of(f"t{n}", "tools") for n in range(6)]
+    with (
+        running_witness(folder, latency_ms=100) as witness,
+        closing(Slot(engine, witness, folder)) as slot,
+    ):
+        slot.start()
+        assert {slot.post(program) for program in programs} == {202}
+        until(lambda: witness.progress()["answered_turns"] >= 30, "a mid-run", slot.log)
+        slot.stop(number)
+        yield slot, programs
+
+
+def test_after_a_kill_each_engine_goes_on_as_it_says(engine: str, tmp_path: Path) -> None:
+    """Native recovery needs nobody, assisted a start; with a ledger nothing used is repeated."""
+    with struck(engine, tmp_path, signal.SIGKILL) as (slot, programs):
+        before = slot.witness.attempts()
+        used = {
+            value
+            for begin in slot.witness.begins()
+            for _, kind, value, _ in begin.context
+            if kind in "rc"
+        }
+        slot.start()
+        if engine != "reference":
+            assert {slot.post(program) for program in programs} == {202}
+        views = slot.until_ended(programs)
+        attempts, applied = slot.witness.attempts(), slot.witness.applied()
+
+    assert {view["status"] for view in views.values()} == {"completed"}
+    for program in programs[:6]:
+        (receipt,) = receipts.find(views[program.agent]["output"])
+        assert receipt.value == expected_of_chain(program)
+    repeated = {key for key, count in attempts.items() if count > 1}
+    assert repeated <= set(before)
+    if engine in KEEPS_RESULTS:
+        assert len(repeated) <= len(programs)
+        repeated_tags = {
+            receipts.tag(agent, path) for agent, path, _ in repeated if agent[0] == "c"
+        }
+        assert not repeated_tags & {receipts.tag_of(value) for value in used}
+        assert set(applied.values()) == {1}
+    else:
+        assert {(program.agent, "1", 0) for program in programs} <= repeated
+        assert max(applied.values()) == 2
+
+
+def test_sigterm_ends_a_worker_within_a_second(engine: str, tmp_path: Path) -> None:
+    """A stop in the middle of work is quick and in order, and what was kept stays kept."""
+    with struck(engine, tmp_path, signal.SIGTERM) as (slot, programs):
+        assert slot.process is not None
+        assert slot.process.returncode == 0
+        assert slot.log.read_text() == ""
+        slot.start()
+        known = slot.views(programs)
+        assert len(known) == (len(programs) if engine == "reference" else 0)
+        begun_s = time.monotonic()
+        slot.stop(signal.SIGTERM)
+        assert time.monotonic() - begun_s < 1.0

@@ -1,0 +1,61 @@
+"""Component files: what is written into a run is the shipped file with the run's addresses."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from harness.cluster.components import write_component
+from harness.errors import UsageError
+from harness.protocols import Component
+
+SHIPPED = Path(__file__).resolve().parents[2] / "components"
+
+
+def test_metadata_of_the_run_replaces_the_default(tmp_path: Path) -> None:
+    """Everything else stays as it is in the shipped file."""
+    component = Component(file="state-redis.yaml", metadata={"redisHost": "127.0.0.1:20001"})
+
+    written = yaml.safe_load(
+        write_component(component, source=SHIPPED, target=tmp_path).read_text()
+    )
+
+    shipped = yaml.safe_load((SHIPPED / "state-redis.yaml").read_text())
+    values = {entry["name"]: entry["value"] for entry in written["spec"]["metadata"]}
+    defaults = {entry["name"]: entry["value"] for entry in shipped["spec"]["metadata"]}
+    assert values == defaults | {"redisHost": "127.0.0.1:20001"}
+    assert written["metadata"] == shipped["metadata"]
+
+
+def test_the_shipped_file_is_not_changed(tmp_path: Path) -> None:
+    """The effective file lies in the run."""
+    before = (SHIPPED / "state-sqlite.yaml").read_bytes()
+    component = Component(file="state-sqlite.yaml", metadata={"connectionString": "x"})
+
+    write_component(component, source=SHIPPED, target=tmp_path / "components")
+
+    assert (SHIPPED / "state-sqlite.yaml").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (None, "No such file"),
+        ("spec: [", "not a Dapr component"),
+        ("spec: {}", "not a Dapr component"),
+        ("- 1", "not a Dapr component"),
+        ("", "not a Dapr component"),
+        ("spec: {metadata: [{name: other, value: x}]}", "lacks redisHost"),
+    ],
+)
+def test_a_file_that_is_no_component_is_named(tmp_path: Path, text: str | None, told: str) -> None:
+    """The caller can mend it: the path, the problem, what was expected."""
+    if text is not None:
+        (tmp_path / "state.yaml").write_text(text)
+    component = Component(file="state.yaml", metadata={"redisHost": "x"})
+
+    with pytest.raises(UsageError, match=told) as caught:
+        write_component(component, source=tmp_path, target=tmp_path / "out")
+
+    assert "state.yaml" in str(caught.value)
+    assert not (tmp_path / "out").exists()

@@ -1,0 +1,106 @@
+"""Orders: everything that is impossible is said before a process exists."""
+
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from harness.engines.registry import ENGINES
+from harness.plan import Cell
+from harness.runner.order import PATTERN_KINDS, Order, disk_problem, problems_of_order, spec_of
+from harness.scenario import PATTERNS, FaultSpec, LoadSpec, Scenario
+
+SCENARIO = Scenario(name="small", summary="", load=LoadSpec(agents=2))
+REFERENCE = Cell(engine="reference", variant=ENGINES["reference"].variants[0])
+DAPR = Cell(engine="dapr_workflow", store="redis")
+
+
+def order(cell: Cell = REFERENCE, **fields: object) -> Order:
+    return Order(scenario=replace(SCENARIO, **fields), cell=cell)  # type: ignore[arg-type]
+
+
+def with_fault(kind: str) -> dict[str, object]:
+    return {"faults": (FaultSpec(kind=kind),)}
+
+
+def test_a_possible_order_has_no_problems() -> None:
+    """What can run is not talked about."""
+    assert problems_of_order(order()) == []
+    assert problems_of_order(order(DAPR, **with_fault("kill_sidecar"))) == []
+
+
+def test_an_order_is_named_by_its_cell() -> None:
+    """The directory's and the column's name are one."""
+    assert order(DAPR).name == "small.dapr_workflow:default.redis.none.0"
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        (order(replace(REFERENCE, engine="dpr")), "unknown engine 'dpr'; known: dapr_workflow"),
+        (order(replace(REFERENCE, variant="x")), "unknown variant 'x' of reference; known: "),
+        (order(replace(REFERENCE, store="mongo")), "unknown store 'mongo'; known: none"),
+        (order(replace(REFERENCE, store="redis")), "reference cannot use the store redis"),
+        (order(replace(DAPR, store="none")), "dapr_workflow cannot use the store none"),
+        (order(replace(DAPR, store="sqlite")), "pods is 3, expected 1 on the store sqlite"),
+        (order(**with_fault("flood")), "unknown fault 'flood'; known: kill_pod"),
+        (order(**with_fault("kill_sidecar")), "reference has no sidecar"),
+        (order(pods=0), "pods is 0, expected at least 1"),
+    ],
+)
+def test_each_impossibility_is_one_sentence(wrong: Order, told: str) -> None:
+    """With the value and what was expected."""
+    (problem,) = problems_of_order(wrong)
+
+    assert told in problem
+
+
+def test_everything_wrong_is_said_at_once() -> None:
+    """Engine, fault and count in one go."""
+    wrong = order(replace(REFERENCE, engine="dpr"), pods=0, **with_fault("flood"))
+
+    assert len(problems_of_order(wrong)) == 3
+
+
+def test_every_pattern_says_what_it_needs_of_an_engine() -> None:
+    """A pattern without an entry would be given to an engine that cannot run it."""
+    assert set(PATTERN_KINDS) == set(PATTERNS)
+
+
+@pytest.mark.parametrize("name", sorted(ENGINES))
+def test_every_engine_has_a_spec_for_each_variant(name: str) -> None:
+    """The first variant is the default, and names are one everywhere."""
+    for variant in ENGINES[name].variants:
+        spec = spec_of(Cell(engine=name, variant=variant))
+        assert (spec.engine, spec.variant) == (name, variant)
+
+
+def test_a_run_that_does_not_fit_on_the_disk_is_refused(tmp_path: Path) -> None:
+    """With what there is, what is needed, and the next move."""
+    problem = disk_problem([order(load=LoadSpec(agents=10**12))], tmp_path / "not" / "yet")
+
+    assert "MB free" in problem
+    assert "onceproof clean" in problem
+    assert not (tmp_path / "not").exists()
+
+
+def test_a_small_run_fits(tmp_path: Path) -> None:
+    """The folder need not exist yet, and is not made by asking."""
+    assert disk_problem([order()], tmp_path / "runs") == ""
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_file_is_no_place_for_runs(tmp_path: Path) -> None:
+    """Said before the start, not as a traceback after it."""
+    (tmp_path / "file").write_text("")
+
+    assert "not a folder" in disk_problem([order()], tmp_path / "file")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere: run as another user")
+def test_a_folder_of_somebody_else_is_no_place_for_runs(tmp_path: Path) -> None:
+    """Said before the start."""
+    tmp_path.chmod(0o500)
+
+    assert "not a folder that can be written to" in disk_problem([order()], tmp_path / "runs")

@@ -1,0 +1,223 @@
+"""The plan: one seed fixes every draw, and every program is a graph that the witness can judge."""
+
+import hashlib
+import re
+from dataclasses import replace
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.errors import UsageError
+from harness.plan import (
+    PATTERN_STEPS,
+    Cell,
+    answers_of,
+    draw_agents,
+    draw_faults,
+    draw_plan,
+    leaves,
+    parse_programs,
+    programs_jsonl,
+    slots_of,
+)
+from harness.scenario import PATTERNS, FaultSpec, LoadSpec, Scenario, Step, to_json
+from mock_llm.marker import find_all
+
+CELL = Cell(engine="reference")
+SCENARIO = Scenario(
+    name="small",
+    summary="three patterns and two kinds of kill",
+    mix={"chain": 1.0, "tools": 1.0, "parallel": 1.0},
+    load=LoadSpec(agents=30, warm_up_agents=4),
+    faults=(FaultSpec(kind="kill_pod", count=6), FaultSpec(kind="kill_worker", count=3)),
+)
+
+
+def test_the_same_seed_gives_the_same_bytes() -> None:
+    """plan.json and programs.jsonl of one seed are equal byte for byte."""
+    first, agents, warm_up = draw_plan(SCENARIO, CELL, 7)
+    second, again, warm_again = draw_plan(SCENARIO, CELL, 7)
+
+    assert to_json(first) == to_json(second)
+    assert programs_jsonl(agents) == programs_jsonl(again)
+    assert programs_jsonl(warm_up) == programs_jsonl(warm_again)
+
+
+def test_another_seed_gives_other_programs_and_faults() -> None:
+    """Nothing that is drawn ignores the seed."""
+    first, second = (draw_plan(SCENARIO, CELL, seed)[0] for seed in (7, 8))
+
+    assert first.programs_sha256 != second.programs_sha256
+    assert first.warm_up_sha256 != second.warm_up_sha256
+    assert first.faults != second.faults
+
+
+def test_an_order_of_the_mix_is_no_draw() -> None:
+    """A mix is a set of weights: how it was written down changes nothing."""
+    turned = replace(SCENARIO, mix=dict(reversed(SCENARIO.mix.items())))
+
+    assert programs_jsonl(draw_agents(SCENARIO, 1)) == programs_jsonl(draw_agents(turned, 1))
+
+
+def test_the_warm_up_changes_no_draw_of_the_load() -> None:
+    """Two streams never share draws."""
+    longer = replace(SCENARIO, load=replace(SCENARIO.load, warm_up_agents=9))
+
+    assert draw_agents(SCENARIO, 1) == draw_agents(longer, 1)
+
+
+def test_the_plan_holds_the_digests_of_the_programs() -> None:
+    """A changed programs.jsonl can be told from the planned one."""
+    plan, agents, warm_up = draw_plan(SCENARIO, CELL, 3)
+
+    assert plan.programs_sha256 == hashlib.sha256(programs_jsonl(agents)).hexdigest()
+    assert plan.warm_up_sha256 == hashlib.sha256(programs_jsonl(warm_up)).hexdigest()
+
+
+def test_the_plan_counts_the_answers_of_all_programs() -> None:
+    """Faults are placed by a share of this number."""
+    plan, agents, _ = draw_plan(SCENARIO, CELL, 3)
+    counted = sum(answers_of(step) for agent in agents for step in leaves(agent.program.steps))
+
+    assert plan.answers_count == counted
+
+
+def test_programs_survive_their_file() -> None:
+    """What is read back is what was drawn."""
+    agents = draw_agents(SCENARIO, 5)
+
+    assert parse_programs(programs_jsonl(agents), source="programs.jsonl") == agents
+
+
+def test_a_damaged_line_is_named() -> None:
+    """The message has the file and the line."""
+    data = programs_jsonl(draw_agents(SCENARIO, 5)[:2]) + b'{"agent": 1}\n'
+
+    with pytest.raises(UsageError, match=r"programs\.jsonl, line 3"):
+        parse_programs(data, source="programs.jsonl")
+
+
+@pytest.mark.parametrize("shape", ["constant", "ramp"])
+def test_arrivals_come_at_unit_rate(shape: str) -> None:
+    """n agents arrive in order within n seconds; the run divides by its own rate."""
+    load = LoadSpec(agents=400, shape=shape, warm_up_agents=0)
+    times = [agent.at_ns / 1e9 for agent in draw_agents(replace(SCENARIO, load=load), 1)]
+
+    assert times == sorted(times)
+    assert 0 <= times[0] < times[-1] <= 400
+    half = sum(time < 200 for time in times) / 400
+    assert half == pytest.approx({"constant": 0.5, "ramp": 0.25}[shape], abs=0.08)
+
+
+def test_at_once_means_at_once() -> None:
+    """`scale` and every warm-up offer all agents in the first moment."""
+    load = LoadSpec(agents=5, shape="at_once")
+
+    assert {agent.at_ns for agent in draw_agents(replace(SCENARIO, load=load), 1)} == {0}
+    assert {agent.at_ns for agent in draw_agents(SCENARIO, 1, is_warm_up=True)} == {0}
+
+
+def test_agents_of_the_warm_up_cannot_be_mistaken() -> None:
+    """Their ids start with another letter, so that no figure counts them."""
+    assert {agent.agent[0] for agent in draw_agents(SCENARIO, 1)} == {"a"}
+    assert {agent.agent[0] for agent in draw_agents(SCENARIO, 1, is_warm_up=True)} == {"w"}
+
+
+def test_victims_are_slots_of_the_plan() -> None:
+    """A fault strikes a pod that there is; so does an agent start on one."""
+    slots = slots_of(SCENARIO)
+
+    assert slots == ("agents-1", "agents-2", "agents-3")
+    assert {fault.slot for fault in draw_faults(SCENARIO, 1)} <= set(slots)
+    assert {agent.pod for agent in draw_agents(SCENARIO, 1)} == set(slots)
+
+
+@given(
+    seed=st.integers(0, 2**32),
+    count=st.integers(1, 40),
+    start=st.floats(0, 0.5),
+    width=st.floats(0.01, 0.5),
+)
+def test_faults_stay_in_their_range_of_progress(
+    seed: int, count: int, start: float, width: float
+) -> None:
+    """Whatever the seed: inside the range, in order, unique by name, as many as asked for."""
+    spec = FaultSpec(
+        kind="kill_pod", count=count, progress_from=start, progress_to=min(1.0, start + width)
+    )
+    faults = draw_faults(replace(SCENARIO, faults=(spec,)), seed)
+    ratios = [fault.at_ratio for fault in faults]
+
+    assert len(faults) == count == len({fault.name for fault in faults})
+    assert ratios == sorted(ratios)
+    assert all(start - 1e-4 <= ratio <= start + width + 1e-4 for ratio in ratios)
+
+
+def test_kinds_of_fault_are_mixed_by_their_moment() -> None:
+    """Faults are played one after the other, so that the plan orders them across kinds."""
+    faults = draw_faults(SCENARIO, 2)
+
+    assert all(one.at_ratio <= other.at_ratio for one, other in pairwise(faults))
+    assert sorted(fault.kind for fault in faults) == ["kill_pod"] * 6 + ["kill_worker"] * 3
+
+
+@pytest.mark.parametrize("pattern", PATTERNS)
+@pytest.mark.parametrize("count", [1, 2, 4, 5, 9])
+def test_every_program_is_a_well_formed_graph(pattern: str, count: int) -> None:
+    """Every predecessor is declared before its use, embedded in the prompt, and in the marker."""
+    steps = PATTERN_STEPS[pattern]("a000001", "a topic", count)
+    seen: set[str] = set()
+    for step in leaves(steps):
+        (marker,) = find_all(step.prompt)
+        assert set(step.after) <= seen
+        assert (marker.agent, marker.path, marker.predecessors) == (
+            "a000001",
+            step.path,
+            step.after,
+        )
+        assert re.findall(r"\{answer:([^}]*)\}", step.prompt) == list(step.after)
+        assert (marker.directive.kind, marker.directive.count) == (step.kind, step.turns)
+        assert step.path not in seen
+        seen.add(step.path)
+
+
+@pytest.mark.parametrize("pattern", PATTERNS)
+@pytest.mark.parametrize("count", [1, 2, 5])
+def test_exactly_the_last_step_says_last(pattern: str, count: int) -> None:
+    """The end of an agent is announced by one answer, that of the step which ends the program."""
+    found = list(leaves(PATTERN_STEPS[pattern]("a000001", "a topic", count)))
+    flags = [find_all(step.prompt)[0].directive.is_last for step in found]
+
+    assert flags == [False] * (len(found) - 1) + [True]
+
+
+@pytest.mark.parametrize(("pattern", "count"), [("chain", 1), ("chain", 5), ("tools", 5)])
+def test_a_pattern_has_the_answers_that_it_says(pattern: str, count: int) -> None:
+    """``steps`` of the scenario is the number of LLM answers of an agent."""
+    found = leaves(PATTERN_STEPS[pattern]("a000001", "a topic", count))
+
+    assert sum(answers_of(step) for step in found) == count
+
+
+def test_branches_of_a_parallel_step_do_not_see_each_other() -> None:
+    """Each branch builds on the step before the fork; the join builds on every branch."""
+    first, fork, join = PATTERN_STEPS["parallel"]("a000001", "a topic", 5)
+    branches = [branch[0] for branch in fork.branches]
+
+    assert {branch.after for branch in branches} == {(first.path,)}
+    assert join.after == tuple(branch.path for branch in branches)
+
+
+def test_every_pattern_of_the_vocabulary_can_be_drawn() -> None:
+    """The names that a mix may use and those that plan knows are the same."""
+    assert set(PATTERN_STEPS) == set(PATTERNS)
+
+
+def test_leaves_go_into_branches() -> None:
+    """Only what asks the LLM is a leaf."""
+    inner = Step(path="2.b0", kind="say")
+    steps = (Step(path="1", kind="say"), Step(path="2", kind="parallel", branches=((inner,),)))
+
+    assert [step.path for step in leaves(steps)] == ["1", "2.b0"]

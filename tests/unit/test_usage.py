@@ -1,0 +1,62 @@
+"""What processes cost: per kind, the dead included, from the begin of the load."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from harness.cluster.processes import Exit, Process
+from harness.cluster.usage import Usage, cpu_s_of, kind_of, live_cpu_s, tree_rss_mb
+
+NOBODY = 2_000_001
+"""Above the largest process id of any Linux."""
+
+
+def dead(name: str, cpu_s: float) -> Process:
+    process = Process(name, NOBODY, NOBODY, Path("/nonexistent"), 0)
+    process.exit = Exit(status="exit 0", cpu_s=cpu_s, at_ns=0)
+    return process
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [("worker-agents-1.3", "worker"), ("witness", "witness"), ("sidecar-agents-2.1", "sidecar")],
+)
+def test_a_kind_is_the_name_before_the_first_dash(name: str, kind: str) -> None:
+    """All incarnations of all slots are one row."""
+    assert kind_of(name) == kind
+
+
+def test_the_dead_of_a_kind_are_summed() -> None:
+    """A killed worker's CPU is not forgotten."""
+    processes = [dead("worker-a.1", 1.5), dead("worker-a.2", 2.0), dead("witness", 0.25)]
+
+    assert cpu_s_of(processes) == {"worker": 3.5, "witness": 0.25}
+
+
+def test_what_was_spent_before_the_load_does_not_count() -> None:
+    """Set-up and warm-up are not the load's price; who came later counts in full."""
+    usage = Usage()
+    usage.begin([dead("worker-a.1", 1.5)])
+
+    assert usage.spent([dead("worker-a.1", 2.0), dead("redis", 1.0)]) == {
+        "worker": 0.5,
+        "redis": 1.0,
+    }
+
+
+def test_the_living_are_looked_at() -> None:
+    """This very process has memory and has used the CPU."""
+    me = Process("worker-a.1", os.getpid(), os.getpid(), Path("/nonexistent"), 0)
+    usage = Usage()
+    usage.sample([me, dead("redis", 1.0)])
+
+    assert usage.rss_mb_max["worker"] > 1
+    assert "redis" not in usage.rss_mb_max
+    assert cpu_s_of([me])["worker"] > 0
+
+
+def test_a_process_that_is_gone_costs_nothing_more() -> None:
+    """It may end between a look at the list and a look at /proc."""
+    assert live_cpu_s(NOBODY) == 0.0
+    assert tree_rss_mb(NOBODY) == 0.0
