@@ -1,8 +1,8 @@
 """Synthetic evidence of a correct engine under kills, at any size: what the judge is timed on.
 
-A model, not a run: agents walk chains and tool loops on three pods; pods are killed at an even pace;
-what was in flight on a victim is executed once more by the next incarnation. All draws come from one
-seed, and everything is made column by column.
+A model, not a run: agents walk chains and tool loops on three pods; pods are killed at an even
+pace; what was in flight on a victim is executed once more by the next incarnation. All draws come
+from one seed, and everything is made column by column.
 """
 
 from __future__ import annotations
@@ -77,9 +77,7 @@ def tool_loop() -> list[Row]:
     for turn in range(TOOL_TURNS):
         rows.append(Row("2", turn, before, spoken))
         asked = len(rows) - 1
-        rows.append(
-            Row(f"2.t{turn}.c0", 0, (asked,), ((tool, receipt, asked),), is_tool=True)
-        )
+        rows.append(Row(f"2.t{turn}.c0", 0, (asked,), ((tool, receipt, asked),), is_tool=True))
         spoken += ((assistant, call, asked), (tool, call, asked), (tool, receipt, asked + 1))
         before = (asked, asked + 1)
     rows.append(Row("2", TOOL_TURNS, before, spoken))
@@ -131,6 +129,7 @@ def synthesize(records: int, *, seed: int = 1, kills: int = 60) -> Evidence:
 
 
 def _walk(
+    *,
     template: list[Row],
     who: Ints,
     start: Ints,
@@ -188,6 +187,7 @@ def _walk(
 
 
 def _evidence(
+    *,
     walked: list[Walked],
     templates: tuple[list[Row], ...],
     pattern: Ints,
@@ -264,6 +264,7 @@ _SHIFTS = (-2, 0, HEAL_NS)
 
 
 def _requests(
+    *,
     walked: list[Walked],
     order: Ints,
     begin: Ints,
@@ -318,6 +319,7 @@ def _requests(
 
 
 def _context(
+    *,
     walked: list[Walked],
     offsets: Ints,
     row_of: Ints,
@@ -340,6 +342,7 @@ def _context(
 
 
 def _expected(
+    *,
     templates: tuple[list[Row], ...],
     pattern: Ints,
     path_of: dict[str, int],
@@ -381,6 +384,7 @@ def _expected(
 
 
 def _callers(
+    *,
     slot: Ints, begin: Ints, kills_ns: list[Ints]
 ) -> tuple[NDArray[np.int32], tuple[str, ...]]:
     caller = np.empty(len(slot), np.int32)

@@ -72,6 +72,8 @@ class LlmSpec:
     latency_ms: float = 1000.0
     """Median of a lognormal."""
     latency_sigma: float = 0.3
+    tool_latency_ms: float = 0.0
+    """Median of the same lognormal for the answer of a tool; its effect happens at once."""
     requests_per_min: int | None = None
     tokens_per_min: int | None = None
 
@@ -213,6 +215,10 @@ def _llm_checks(llm: LlmSpec) -> list[tuple[bool, str]]:
         (
             0 <= llm.latency_ms < math.inf,
             f"llm.latency_ms is {llm.latency_ms}, expected 0 or more",
+        ),
+        (
+            llm.tool_latency_ms >= 0,
+            f"llm.tool_latency_ms is {llm.tool_latency_ms}, expected 0 or more",
         ),
         (0 <= llm.latency_sigma <= 5, f"llm.latency_sigma is {llm.latency_sigma}, expected 0 to 5"),
         *(

@@ -8,6 +8,7 @@ A broken ledger ends the witness: it would rather answer nobody than answer with
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from functools import lru_cache
 
@@ -22,11 +23,13 @@ from mock_llm.exchange import (
     Response,
     Scope,
     Send,
+    is_gone_within,
     read_body,
     refusal,
     send_response,
 )
 from mock_llm.ledger import LedgerError
+from mock_llm.receipts import render
 from mock_llm.wire import BODY_BYTES_MAX, account_of, models_body
 from mock_llm.witness import Origin, Witness
 
@@ -92,21 +95,30 @@ class App:
             return refuse_unread(self._witness, origin, 413, _TOO_LARGE)
         return await answer_chat(self._witness, origin, body, receive)
 
-    async def _effect(self, origin: Origin, receive: Receive) -> Response:
+    async def _effect(self, origin: Origin, receive: Receive) -> Response | None:
         try:
             posted = msgspec.json.decode(await read_body(receive), type=PostedEffect)
         except BodyTooLargeError:
             return refusal(413, _TOO_LARGE)
         except msgspec.MsgspecError as error:
             return refusal(400, f"send {{agent, path, value, key?}}: {error}")
-        given, is_applied = self._witness.effect(
+        executed = self._witness.execute(
             origin,
             agent=posted.agent,
             path=posted.path,
             key=posted.key or "",
             value=posted.value,
         )
-        body = msgspec.json.encode({"receipt": given, "applied": is_applied})
+        try:
+            is_gone = await is_gone_within(receive, executed.latency_s)
+        except asyncio.CancelledError:
+            self._witness.end_effect(executed, "dropped")
+            raise
+        self._witness.end_effect(executed, "client_gone" if is_gone else "answered")
+        if is_gone:
+            return None
+        given = render(executed.receipt, executed.mark)
+        body = msgspec.json.encode({"receipt": given, "applied": executed.is_applied})
         return Response(status=200, body=body)
 
     async def _admin(self, endpoint: admin.Endpoint, scope: Scope, receive: Receive) -> Response:

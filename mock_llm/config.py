@@ -21,6 +21,8 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Median of the lognormal latency; 0 answers at once."""
     latency_sigma: float = 0.4
     """Sigma of the lognormal; 0 makes every latency the median."""
+    tool_latency_ms_median: float = 0.0
+    """Median of the lognormal latency of an effect's answer; the effect itself happens at once."""
     latency_ms_floor: float = 0.0
     """No latency is drawn below it."""
     requests_per_minute: int | None = None
@@ -41,8 +43,9 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Sync the ledger at each record; read at the start only."""
 
     def __post_init__(self) -> None:
-        if min(self.latency_ms_median, self.latency_ms_floor, self.latency_sigma) < 0:
-            raise ValueError("latency_ms_median, latency_ms_floor and latency_sigma are 0 or more")
+        latencies = (self.latency_ms_median, self.tool_latency_ms_median, self.latency_ms_floor)
+        if min(*latencies, self.latency_sigma) < 0:
+            raise ValueError("latencies and latency_sigma are 0 or more")
         self.limits()
 
     def limits(self) -> Limits:

@@ -99,6 +99,14 @@ class Progress:
         self.begun += 1
         self.in_flight[caller] += 1
 
+    def begin_effect(self, caller: str) -> None:
+        """A tool was called; it is in flight until its answer leaves."""
+        self.in_flight[caller] += 1
+
+    def end_effect(self, caller: str) -> None:
+        """A tool's answer left, or reached nobody."""
+        _count_down(self.in_flight, caller)
+
     def end(self, caller: str, outcome: str) -> None:
         """It ended, in whatever way."""
         self.ended[outcome] += 1

@@ -45,8 +45,8 @@ def receipt(seed: int, agent: str, path: str, turn: int, predecessors: Sequence[
 def tag(agent: str, path: str) -> int:
     """The 32 bits by which a step's receipts are known in a text.
 
-    Two paths share a tag once in 4.3 billion pairs: with 20 paths an agent, tool sub-steps included,
-    once in 22 million agents.
+    Two paths share a tag once in 4.3 billion pairs: with 20 paths an agent, tool
+    sub-steps included, once in 22 million agents.
     """
     digest = blake2b(f"{agent}\0{path}".encode(), digest_size=_TAG_BYTES)
     return int.from_bytes(digest.digest(), "big")

@@ -17,7 +17,7 @@ from mock_llm.ledger import LedgerWriter
 from mock_llm.limiter import Decision, Limiter, charge, tokens_of
 from mock_llm.progress import EndedAgent, EndsFeed, Progress
 from mock_llm.readings import Reading
-from mock_llm.receipts import UNMARKED, Receipt, find, receipt, render
+from mock_llm.receipts import UNMARKED, Receipt, find, receipt
 from mock_llm.records import Begin, End, EndOutcome, Note, Outcome
 from mock_llm.replies import Reply, reply
 from mock_llm.wire import ChatRequest
@@ -55,6 +55,17 @@ class Priced:
 
 UNREAD = Reading(kind="aux", marker=None, turn=0, is_final=True, predecessors=(), context=[])
 """The reading of a body that is no request."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExecutedEffect:
+    """An effect that has happened and whose answer has not left yet."""
+
+    begin: Begin
+    receipt: int
+    mark: int
+    is_applied: bool
+    latency_s: float
 
 
 class Witness:
@@ -152,10 +163,10 @@ class Witness:
         """It was executed, and its answer reaches nobody: client_gone or dropped."""
         return self._end(priced.begin, outcome, status=0, priced=priced, is_final=is_final)
 
-    def effect(
+    def execute(
         self, origin: Origin, *, agent: str, path: str, key: str, value: str
-    ) -> tuple[str, bool]:
-        """A tool's effect: its receipt as text, and whether it was applied just now."""
+    ) -> ExecutedEffect:
+        """A tool acts now; its answer may take a while, and a lost caller changes nothing."""
         seen = find(value)
         begin = self._ledger.append(
             lambda seq, t_ns: Begin(
@@ -177,29 +188,46 @@ class Witness:
             )
         )
         is_applied = not key or key not in self._applied
-        given = receipt(self._seed, agent, path, 0, [one.value for one in seen])
-        mark = UNMARKED if self.config.stable_answers else begin.seq
+        if key:
+            self._applied.add(key)
+        self.progress.begin_effect(origin.caller)
+        self.progress.use(one.value for one in seen)
+        self.progress.effects_attempted += 1
+        self.progress.effects_applied += is_applied
+        latency_ms = self._latencies.draw_ms(
+            agent,
+            path,
+            0,
+            median_ms=self.config.tool_latency_ms_median,
+            sigma=self.config.latency_sigma,
+            floor_ms=0.0,
+        )
+        return ExecutedEffect(
+            begin=begin,
+            receipt=receipt(self._seed, agent, path, 0, [one.value for one in seen]),
+            mark=UNMARKED if self.config.stable_answers else begin.seq,
+            is_applied=is_applied,
+            latency_s=latency_ms / 1000,
+        )
+
+    def end_effect(self, executed: ExecutedEffect, outcome: EndOutcome) -> None:
+        """The answer of an effect is about to leave, or reaches nobody."""
         self._ledger.append(
             lambda seq, t_ns: End(
                 seq=seq,
                 t_ns=t_ns,
-                begin=begin.seq,
-                outcome="answered",
-                status=200,
-                receipt=given,
-                mark=mark,
+                begin=executed.begin.seq,
+                outcome=outcome,
+                status=200 if outcome == "answered" else 0,
+                receipt=executed.receipt,
+                mark=executed.mark,
                 completion_tokens=0,
                 retry_after_ms=-1,
-                is_applied=is_applied,
+                is_applied=executed.is_applied,
                 is_final=False,
             )
         )
-        if key:
-            self._applied.add(key)
-        self.progress.use(one.value for one in seen)
-        self.progress.effects_attempted += 1
-        self.progress.effects_applied += is_applied
-        return render(given, mark), is_applied
+        self.progress.end_effect(executed.begin.caller)
 
     def note(self, kind: str, subject: str, detail: str) -> int:
         """Put something that the harness did into the order; its sequence number."""

@@ -1,4 +1,4 @@
-"""A matrix of judged runs as one picture: columns, the verdict vector, the headline.
+"""A matrix of judged runs as one picture: columns, states and the verdict vector.
 
 Pure; used by the HTML, Markdown and text renderers, so that what a verdict is called is decided in
 one place. It judges nothing anew: every state comes from the results, and what it cannot tell is
@@ -30,7 +30,8 @@ class State(enum.Enum):
     SKIPPED = ("⊘", "skipped", "muted")
     FAILED = ("!", "failed", "warn")
     VALID = ("✓", "valid", "good")
-    VALID_BEYOND = ("✓", "valid as promised", "odd")
+    VALID_BEYOND = ("✓", "valid as promised", "good")
+    BROKE_AS_MEANT = ("△", "refuted, as it must be", "odd")
     INVALID = ("✗", "invalid", "bad")
 
     @property
@@ -166,6 +167,8 @@ def run_state(run: RunResult) -> State:
     found = {promise_state(row) for row in run.promises}
     if State.REFUTED in found:
         return State.INVALID
+    if is_naive(run) and any(row.kills_count for row in run.promises):
+        return State.BROKE_AS_MEANT if State.REFUTED_UNPROMISED in found else State.UNKNOWN
     if run.verdict == "unknown" or not run.promises:
         return State.UNKNOWN
     if State.REFUTED_UNPROMISED in found:
@@ -267,120 +270,14 @@ def key_list(found: list[str]) -> str:
     return wording.keys(found, PROMISE_KEYS)
 
 
-def page_state(matrix: MatrixResult) -> State:
-    """The worst that the page has to say; nothing judged is unknown."""
-    states = {run_state(run) for run in matrix.runs}
-    for state in (State.INVALID, State.FAILED, State.UNKNOWN):
-        if state in states:
-            return state
-    judged = states - {State.SKIPPED}
-    if not judged:
-        return State.UNKNOWN
-    return State.VALID_BEYOND if State.VALID_BEYOND in judged else State.VALID
-
-
-def headline(matrix: MatrixResult) -> str:
-    """The page in one sentence, worst news first."""
-    heads = columns(matrix)
-    if not heads:
-        return "Nothing ran, so nothing is known."
-    judged = [column for column in heads if column.run.state == "judged"]
-    broken = [column for column in heads if column.state is State.INVALID]
-    if broken:
-        return _broken_sentence(broken, len(heads))
-    failed = [column for column in heads if column.state is State.FAILED]
-    if failed:
-        which = _some([column.label for column in failed])
-        return f"{_runs(len(failed), len(heads))} failed and prove nothing: {which}."
-    if not judged:
-        return f"Nothing was judged: {_runs(len(heads), len(heads))} skipped."
-    unknown = [column for column in heads if column.state is State.UNKNOWN]
-    if unknown:
-        which = _some([column.label for column in unknown])
-        return f"Unknown, which is not a pass: {_runs(len(unknown), len(heads))}, {which}."
-    return _standing_sentence(judged)
-
-
-def counts_line(matrix: MatrixResult) -> str:
-    """How many runs ended how."""
-    states = [run_state(run) for run in matrix.runs]
-    order = (
-        State.VALID,
-        State.VALID_BEYOND,
-        State.INVALID,
-        State.UNKNOWN,
-        State.FAILED,
-        State.SKIPPED,
-    )
-    parts = [f"{states.count(state)} {state.word}" for state in order if state in states]
-    return f"{counted(len(states), 'run')}: {', '.join(parts) or 'none'}"
-
-
-def _broken_sentence(broken: list[Column], total: int) -> str:
-    parts = []
-    for column in broken:
-        keys = refuted_keys(column.run, State.REFUTED)
-        parts.append(f"{column.label}: {key_list(keys)}" if keys else column.label)
-    if len(broken) == 1 and total == 1:
-        keys = key_list(refuted_keys(broken[0].run, State.REFUTED))
-        return f"{broken[0].label} breaks what its engine promises: {keys}."
-    verb = "breaks" if len(broken) == 1 else "break"
-    return f"{_runs(len(broken), total)} {verb} what the engine promises: {_some(parts, '; ')}."
-
-
-def controls_line(matrix: MatrixResult) -> str:
-    """How the controls fared; empty without a judged control. `concerns` says when it is wrong."""
-    parts = []
-    for column in columns(matrix):
-        if not is_control(column.run) or column.run.state != "judged":
-            continue
-        refuted = [row.key for row in column.run.promises if row.verdict == "invalid"]
-        found = f"refuted in {key_list(refuted)}" if refuted else "refuted in nothing"
-        parts.append(f"{column.engine} ({column.number}) was {found}")
-    return f"Controls: {'; '.join(parts)}." if parts else ""
-
-
 def is_control(run: RunResult) -> bool:
     """A loop of ours, there to show that red and green are both reachable."""
     return run.engine == "control"
 
 
-def _standing_sentence(judged: list[Column]) -> str:
-    engines = [column for column in judged if not is_control(column.run)] or judged
-    common = [key for key in PROMISE_KEYS if all(_holds(column.run, key) for column in engines)]
-    standing = f"{key_list(common)} hold{'s' if len(common) == 1 else ''}"
-    if len(engines) == 1:
-        keys = refuted_keys(engines[0].run, State.REFUTED_UNPROMISED)
-        parts = [standing] if common else []
-        parts += [f"refuted, and not promised: {key_list(keys)}"] if keys else []
-        return f"{engines[0].label}: {'; '.join(parts) or 'no promise was refuted'}."
-    text = f"No engine broke what it promises in {counted(len(engines), 'run')}"
-    text += f"; {standing} in all" if common else ""
-    beyond = [
-        f"{column.label}: {key_list(refuted_keys(column.run, State.REFUTED_UNPROMISED))}"
-        for column in engines
-        if column.state is State.VALID_BEYOND
-    ]
-    if beyond:
-        text += f". Refuted where nothing was promised: {_some(beyond, '; ')}"
-    return text + "."
-
-
-def _holds(run: RunResult, key: str) -> bool:
-    row = promise_row(run, key)
-    return row is not None and promise_state(row) is State.HOLDS
-
-
-def _runs(some: int, total: int) -> str:
-    if some == total:
-        return "The only run" if total == 1 else f"All {total} runs"
-    return f"{some} of {total} runs"
-
-
-def _some(parts: list[str], separator: str = ", ") -> str:
-    """The first three; the others as a number."""
-    more = len(parts) - 3
-    return separator.join(parts[:3]) + (f", and {more} more" if more > 0 else "")
+def is_naive(run: RunResult) -> bool:
+    """The control that must break wherever kills struck."""
+    return is_control(run) and run.variant == "naive"
 
 
 def _source_key(run: RunResult, row: PromiseRow) -> tuple[str, str, str, str]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from harness.results import MatrixResult, RunResult
 from reports import wording
-from reports.compare import Column, State, columns, key_list, promise_state
+from reports.compare import Column, State, columns, is_control, is_naive, key_list, promise_state
 
 GUARDED_KEYS = ("L", "S1", "S2", "S3", "S4", "R")
 """What control:guarded must keep; it does not promise S5."""
@@ -68,7 +68,8 @@ def assumptions_line(matrix: MatrixResult) -> str:
     if not total:
         return "No assumption was checked."
     which = "All" if met == total else f"{met} of"
-    return f"{which} {wording.counted(total, 'assumption')} met in {wording.counted(len(judged), 'judged run')}."
+    runs = wording.counted(len(judged), "judged run")
+    return f"{which} {wording.counted(total, 'assumption')} met in {runs}."
 
 
 def _of_run(column: Column) -> Iterator[tuple[str, str, str]]:
@@ -99,11 +100,11 @@ def _unknowns(run: RunResult) -> Iterator[tuple[str, str, str]]:
 
 
 def _controls(run: RunResult) -> Iterator[tuple[str, str, str]]:
-    if run.engine != "control":
+    if not is_control(run):
         return
     refuted = {row.key for row in run.promises if row.verdict == "invalid"}
     has_struck = any(row.kills_count for row in run.promises)
-    if run.variant == "naive" and has_struck and not refuted:
+    if is_naive(run) and has_struck and not refuted:
         yield (
             "control",
             "naive",

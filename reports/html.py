@@ -1,7 +1,7 @@
 """The page: one self-contained HTML file that needs no network and no other file.
 
 Called by `reports.pages`. It shows what `compare`, `concerns`, `rows`, `overview` and `witnesses`
-say, and decides only the order of things. Every string is escaped, and control signs are spelled out.
+say, and decides only the order of things. Every string is escaped, control signs are spelled out.
 """
 
 import base64
@@ -14,9 +14,10 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from harness.results import Assumption, MatrixResult, RunResult
-from reports import compare, plots, rows, wording
+from reports import compare, headline, plots, rows, wording
 from reports.compare import Column, State
 from reports.concerns import assumptions_line, concerns
+from reports.footprint import footprint
 from reports.glossary import GLOSSARY
 from reports.overview import at_a_glance, environments, exit_meaning
 from reports.promises import promise_table
@@ -100,7 +101,7 @@ def render_html(matrix: MatrixResult, directory: Path | None = None) -> str:
     facts = environments(matrix)
     heads = compare.columns(matrix)
     script = (TEMPLATES / "page.js").read_text("utf-8")
-    state = compare.page_state(matrix)
+    state = headline.page_state(matrix)
     many = sum(run.state == "judged" for run in matrix.runs) > 1
     return (
         _environment()
@@ -108,9 +109,9 @@ def render_html(matrix: MatrixResult, directory: Path | None = None) -> str:
         .render(
             matrix=matrix,
             state=state,
-            headline=compare.headline(matrix),
-            counts=compare.counts_line(matrix),
-            controls=compare.controls_line(matrix),
+            headline=headline.headline(matrix),
+            counts=headline.counts_line(matrix),
+            controls=headline.controls_line(matrix),
             took=wording.seconds(matrix.duration_s),
             exit_meaning=exit_meaning(matrix.exit_code),
             concerns=found,
@@ -127,8 +128,8 @@ def render_html(matrix: MatrixResult, directory: Path | None = None) -> str:
             ],
             environment=facts.common,
             glossary=GLOSSARY,
-            style=Markup((TEMPLATES / "page.css").read_text("utf-8")),  # noqa: S704
-            script=Markup(script),  # noqa: S704
+            style=Markup((TEMPLATES / "page.css").read_text("utf-8")),
+            script=Markup(script),
             script_hash=_script_hash(f"\n{script}"),
         )
     )
@@ -179,7 +180,7 @@ def _parts(column: Column) -> tuple[Part, ...]:
             tables=_some(rows.latency(run)),
         ),
         Part(title="Repeats and their price", tables=_some(rows.repeats(run))),
-        Part(title="Footprint", tables=_some(rows.footprint(run))),
+        Part(title="Footprint", tables=_some(footprint(run))),
         Part(title="The promises in figures", tables=_some(promise_table(run))),
     )
     return tuple(part for part in found if part.tables or part.plots)
@@ -188,20 +189,21 @@ def _parts(column: Column) -> tuple[Part, ...]:
 def _throughput_plots(run: RunResult, anchor: str) -> tuple[Plot, ...]:
     svg = plots.throughput_svg(run, f"{anchor}-plot-throughput")
     shaded = (
-        " Shaded: fault windows, from the fault to health seen again, numbered as in the table of faults."
+        " Shaded: fault windows, from the fault to health seen again, numbered as in the "
+        "table of faults."
         if rows.windows(run)
         else " No fault fired in this run."
     )
     title = "Throughput over time"
     caption = f"{title}.{shaded}"
-    return (Plot(title=title, caption=caption, svg=Markup(svg)),) if svg else ()  # noqa: S704
+    return (Plot(title=title, caption=caption, svg=Markup(svg)),) if svg else ()
 
 
 def _resume_plots(run: RunResult, anchor: str) -> tuple[Plot, ...]:
     svg = plots.resume_svg(run, f"{anchor}-plot-resume")
     title = "Victim resume time by fault"
     caption = f"{title}; in brackets the steps in flight on the victim, an upper bound."
-    return (Plot(title=title, caption=caption, svg=Markup(svg)),) if svg else ()  # noqa: S704
+    return (Plot(title=title, caption=caption, svg=Markup(svg)),) if svg else ()
 
 
 def _some(*tables: Table | None) -> tuple[Table, ...]:
@@ -215,7 +217,9 @@ def _script_hash(script: str) -> str:
 
 def _shown(value: object) -> object:
     """Spell out control signs in every string that is not markup of ours."""
-    return wording.clean(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+    return (
+        wording.clean(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+    )
 
 
 @functools.cache

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from harness.results import MatrixResult, RunResult
 from reports import wording
 from reports.compare import Column, columns
-from reports.rows import P95_MIN_COUNT, footprint_of
+from reports.footprint import footprint_of
+from reports.rows import P95_MIN_COUNT
 from reports.tables import Head, Table, Value, number, text
 from reports.wording import NONE, count, decimal, megabytes, milliseconds, percent
 
@@ -65,11 +66,7 @@ def environments(matrix: MatrixResult) -> Environments:
     """Facts of the judged runs, said once where they agree."""
     judged = [run for run in matrix.runs if run.environment]
     names = list(dict.fromkeys(name for run in judged for name in run.environment))
-    shared = {
-        name
-        for name in names
-        if len({run.environment.get(name) for run in judged}) == 1
-    }
+    shared = {name for name in names if len({run.environment.get(name) for run in judged}) == 1}
     common = tuple(
         (wording.one_line(name), wording.one_line(judged[0].environment[name]))
         for name in names

@@ -47,7 +47,7 @@ VARIABLES = {
     THIRD: "--plot-3",
     SHADE: "--plot-shade",
 }
-STYLE: dict[str, Any] = {
+STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",
     "font.size": 10,
     "axes.edgecolor": GRID,
@@ -80,15 +80,15 @@ def throughput_svg(run: RunResult, prefix: str) -> str:
         figure = Figure(figsize=(7.8, 5.2), layout="constrained")
         rates, ends, running = figure.subplots(3, 1, sharex=True, height_ratios=(5, 3, 3))
         has_limits = any(series.limited_per_s)
-        _line(rates, series, series.steps_per_s, FIRST, "steps/s")
+        _line(rates, series, series.steps_per_s, color=FIRST, label="steps/s")
         if has_limits:
-            _line(rates, series, series.limited_per_s, SECOND, "429/s", dashes=(4, 2))
+            _line(rates, series, series.limited_per_s, color=SECOND, label="429/s", dashes=(4, 2))
         _legend(rates, "steps per second" + (", and 429 answers per second" if has_limits else ""))
-        _line(ends, series, series.started_per_s, THIRD, "started/s", dashes=(1.5, 1.5))
-        _line(ends, series, series.ended_per_s, FIRST, "ended/s")
+        _line(ends, series, series.started_per_s, color=THIRD, label="started/s", dashes=(1.5, 1.5))
+        _line(ends, series, series.ended_per_s, color=FIRST, label="ended/s")
         _legend(ends, "agents per second")
         running.fill_between(_middles(series), series.running, color=FIRST, alpha=0.25, linewidth=0)
-        _line(running, series, series.running, FIRST, "")
+        _line(running, series, series.running, color=FIRST)
         _legend(running, "agents running")
         running.set_xlabel("seconds after the begin of the load")
         for axes in (rates, ends, running):
@@ -117,8 +117,8 @@ def resume_svg(run: RunResult, prefix: str) -> str:
         axes.set_xlabel("seconds from fault to first newly used step: dot p50, bar end maximum")
         worst = max(drawn, key=lambda fault: fault.resume_s_max)
         text = (
-            f"{counted(len(drawn), 'fault')} of {len(shown)} with exposed steps. The slowest victim "
-            f"resumed after {seconds(worst.resume_s_max)} ({one_line(worst.name)}). "
+            f"{counted(len(drawn), 'fault')} of {len(shown)} with exposed steps. The slowest "
+            f"victim resumed after {seconds(worst.resume_s_max)} ({one_line(worst.name)}). "
             "The table of faults has every number."
         )
         return _svg(figure, prefix, "Victim resume time by fault", text)
@@ -157,8 +157,9 @@ def _line(
     axes: Axes,
     series: Series,
     values: tuple[float, ...],
+    *,
     color: str,
-    label: str,
+    label: str = "",
     dashes: tuple[float, float] | None = None,
 ) -> None:
     style: dict[str, Any] = {"dashes": dashes} if dashes else {}

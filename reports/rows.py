@@ -1,17 +1,18 @@
-"""The tables of one run: throughput by phase, latency, faults, repeats, footprint.
+"""The tables of one run: agents, throughput by phase, latency, faults, repeats.
 
-Pure; `reports.compare` has the tables over all runs. A number that rests on too few samples is a
+Pure; `reports.overview` has the tables over all runs. A number that rests on too few samples is a
 dash, never a guess.
 """
 
 import itertools
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from harness.results import Distribution, FaultRow, ProcessRow, RunResult, Series
+from harness.results import Distribution, FaultRow, RunResult, Series
 from reports import wording
+from reports.footprint import footprint
 from reports.tables import Head, Table, Value, number, text
-from reports.wording import NONE, count, counted, decimal, megabytes, milliseconds, percent, seconds
+from reports.wording import NONE, count, counted, decimal, milliseconds, percent, seconds
 
 P95_MIN_COUNT = 20
 P99_MIN_COUNT = 100
@@ -20,7 +21,7 @@ PHASES = {
     "before": "before the first fault",
     "during": "inside fault windows",
     "between": "between fault windows",
-    "after": "after the last heal, agents still arriving",
+    "after": "after the last heal",
     "drain": "after the last arrival",
 }
 
@@ -184,11 +185,12 @@ def faults(run: RunResult) -> Table | None:
     if not run.faults:
         return None
     fired = sum(fault.fired_s >= 0 for fault in run.faults)
+    planned = max(run.faults_planned, len(run.faults))
     places = list(itertools.accumulate(fault.fired_s >= 0 for fault in run.faults))
     exposed = sum(max(fault.in_flight_count, 0) for fault in run.faults)
     return Table(
         key="faults",
-        caption=f"Faults: {fired} of {counted(max(run.faults_planned, len(run.faults)), 'planned fault')} "
+        caption=f"Faults: {fired} of {counted(planned, 'planned fault')} "
         f"fired, {counted(exposed, 'step')} in flight on the victims",
         head=(
             Head(text="Fault"),
@@ -203,7 +205,9 @@ def faults(run: RunResult) -> Table | None:
             Head(text="Repeats", is_number=True),
             Head(text="Proof", is_long=True),
         ),
-        rows=tuple(_fault_row(fault, place) for fault, place in zip(run.faults, places, strict=True)),
+        rows=tuple(
+            _fault_row(fault, place) for fault, place in zip(run.faults, places, strict=True)
+        ),
         is_sortable=True,
         note="Times count from the begin of the load. In flight = begun on the victim and not yet "
         "used when the fault struck: an upper bound. Restarting a pod is the platform's part and "
@@ -215,7 +219,9 @@ def _fault_row(fault: FaultRow, place: int) -> tuple[Value, ...]:
     has_fired = fault.fired_s >= 0
     window_s = fault.healed_s - fault.fired_s if has_fired and fault.healed_s >= 0 else -1.0
     healed = seconds(window_s) if window_s >= 0 else "never" if has_fired else NONE
-    parts = [f"{wording.one_line(k.replace('_', ' '))} {seconds(v)}" for k, v in fault.parts_s.items()]
+    parts = [
+        f"{wording.one_line(k.replace('_', ' '))} {seconds(v)}" for k, v in fault.parts_s.items()
+    ]
     is_exposed = has_fired and fault.resume_s_p50 >= 0
     return (
         text(wording.one_line(fault.name), is_code=True),
@@ -236,150 +242,66 @@ def _fault_row(fault: FaultRow, place: int) -> tuple[Value, ...]:
 
 def repeats(run: RunResult) -> Table:
     """Work done more than once, and its price."""
-    found = run.repeats
-    tokens = found.useful_tokens + found.wasted_tokens + found.auxiliary_tokens
-
-    def share(part: int) -> str:
-        return f" ({percent(part / tokens)})" if tokens else ""
-
-    def row(title: str, shown: str, value: float, meaning: str) -> tuple[Value, ...]:
-        return text(title), number(shown, value), text(meaning)
-
-    def plain(title: str, value: int, meaning: str) -> tuple[Value, ...]:
-        return row(title, count(value), value, meaning)
-
-    ratio = found.requests_per_used_step
-    limited = percent(found.limited_count / found.requests_count) if found.requests_count else NONE
     return Table(
         key="repeats",
         caption=f"Repeats and their price, over {counted(run.steps_used, 'used step')}",
-        head=(Head(text="What"), Head(text="Count", is_number=True), Head(text="Meaning", is_long=True)),
-        rows=(
-            plain("LLM calls repeated", found.llm_count, "executions beyond the first; they cost money"),
-            plain("tool calls repeated", found.tool_count, "executions beyond the first; they do harm"),
-            plain("effects applied again", found.tool_applied_extra_count, "applied beyond the first"),
-            plain(
-                "repeats off the victim",
-                found.non_victim_count,
-                "inside a fault window, on another pod: legal, and listed apart",
-            ),
-            row(
-                "tokens wasted",
-                count(found.wasted_tokens) + share(found.wasted_tokens),
-                found.wasted_tokens,
-                f"in answers that nobody used, beside {count(found.useful_tokens)} useful tokens",
-            ),
-            row(
-                "auxiliary tokens",
-                count(found.auxiliary_tokens) + share(found.auxiliary_tokens),
-                found.auxiliary_tokens,
-                f"{counted(found.auxiliary_count, 'call')} of the framework itself, never a step",
-            ),
-            row(
-                "requests per used step",
-                f"{ratio:.3f}",
-                ratio,
-                f"{counted(found.requests_count, 'request')} reached the witness; 1.000 is no repeat",
-            ),
-            row("answered 429", f"{count(found.limited_count)} ({limited})", found.limited_count,
-                "the rate limit said no; no effect, no price"),
+        head=(
+            Head(text="What"),
+            Head(text="Count", is_number=True),
+            Head(text="Meaning", is_long=True),
         ),
+        rows=(*_repeat_rows(run), *_price_rows(run)),
         note="Tokens are counted as the mock LLM prices them; no price per token is assumed.",
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Footprint:
-    """Sums of the engine's and of the harness's processes."""
-
-    engine_cpu_s: float
-    harness_cpu_s: float
-    engine_rss_mb: float
-    """Sum of each kind's peak: an upper bound, since kinds peak at different moments."""
-    harness_rss_mb: float
-    agents: int
-
-    @property
-    def harness_ratio(self) -> float:
-        """The harness's share of all CPU."""
-        total = self.engine_cpu_s + self.harness_cpu_s
-        return self.harness_cpu_s / total if total > 0 else 0.0
-
-    def per_thousand(self, value: float) -> float:
-        """Per 1,000 accepted agents; -1 without agents."""
-        return value * 1000 / self.agents if self.agents else -1.0
+def _repeat_rows(run: RunResult) -> Iterator[tuple[Value, ...]]:
+    found = run.repeats
+    for title, value, meaning in (
+        ("LLM calls repeated", found.llm_count, "executions beyond the first; they cost money"),
+        ("tool calls repeated", found.tool_count, "executions beyond the first; they do harm"),
+        ("effects applied again", found.tool_applied_extra_count, "applied beyond the first"),
+        (
+            "repeats off the victim",
+            found.non_victim_count,
+            "inside a fault window, on another pod: legal, and listed apart",
+        ),
+    ):
+        yield text(title), number(count(value), value), text(meaning)
 
 
-def footprint_of(run: RunResult) -> Footprint | None:
-    """Sums over processes; None when nothing was measured."""
-    if not run.processes:
-        return None
+def _price_rows(run: RunResult) -> Iterator[tuple[Value, ...]]:
+    found = run.repeats
+    tokens = found.useful_tokens + found.wasted_tokens + found.auxiliary_tokens
 
-    def total(is_engine: bool, value: Callable[[ProcessRow], float]) -> float:
-        return sum(value(row) for row in run.processes if row.is_engine is is_engine)
+    def share(part: int, whole: int) -> str:
+        return f"{count(part)} ({percent(part / whole)})" if whole else count(part)
 
-    return Footprint(
-        engine_cpu_s=total(True, lambda row: row.cpu_s),
-        harness_cpu_s=total(False, lambda row: row.cpu_s),
-        engine_rss_mb=total(True, lambda row: row.rss_mb_max),
-        harness_rss_mb=total(False, lambda row: row.rss_mb_max),
-        agents=run.agents_accepted,
+    yield (
+        text("tokens wasted"),
+        number(share(found.wasted_tokens, tokens), found.wasted_tokens),
+        text(f"in answers that nobody used, beside {count(found.useful_tokens)} useful tokens"),
     )
-
-
-def footprint(run: RunResult) -> Table | None:
-    """CPU and memory of every process that the engine needs, the harness apart."""
-    sums = footprint_of(run)
-    if sums is None:
-        return None
-
-    def row(title: str, ever: int, cpu_s: float, rss_mb: float, needed: str) -> tuple[Value, ...]:
-        cpu, rss = sums.per_thousand(cpu_s), sums.per_thousand(rss_mb)
-        return (
-            text(wording.one_line(title)),
-            text(needed),
-            number(count(ever), ever),
-            number(f"{cpu_s:,.1f}", cpu_s),
-            number(f"{cpu:,.1f}" if cpu >= 0 else NONE, cpu),
-            number(megabytes(rss_mb), rss_mb),
-            number(megabytes(rss) if rss >= 0 else NONE, rss),
-        )
-
-    def kind(is_engine: bool) -> str:
-        return "engine" if is_engine else "harness"
-
-    def ever(is_engine: bool) -> int:
-        return sum(entry.count for entry in run.processes if entry.is_engine is is_engine)
-
-    return Table(
-        key="footprint",
-        caption=f"Footprint, per 1,000 of {counted(run.agents_accepted, 'accepted agent')}",
-        head=(
-            Head(text="Process"),
-            Head(text="Needed by"),
-            Head(text="Ever started", is_number=True),
-            Head(text="CPU-s", is_number=True),
-            Head(text="CPU-s per 1,000", is_number=True),
-            Head(text="Peak memory", is_number=True),
-            Head(text="Peak per 1,000", is_number=True),
-        ),
-        rows=tuple(
-            row(entry.name, entry.count, entry.cpu_s, entry.rss_mb_max, kind(entry.is_engine))
-            for entry in sorted(run.processes, key=lambda p: (not p.is_engine, -p.cpu_s, p.name))
-        ),
-        foot=(
-            row("all that the engine needs", ever(True), sums.engine_cpu_s, sums.engine_rss_mb, "engine"),
-            row("harness and mock LLM", ever(False), sums.harness_cpu_s, sums.harness_rss_mb, "harness"),
-        ),
-        is_sortable=True,
-        note=f"The harness took {percent(sums.harness_ratio)} of all CPU. Memory is resident size; "
-        "sums add the peaks of kinds that may peak at different moments, so they are upper bounds, "
-        "and memory does not grow in proportion to agents.",
+    yield (
+        text("auxiliary tokens"),
+        number(share(found.auxiliary_tokens, tokens), found.auxiliary_tokens),
+        text(f"{counted(found.auxiliary_count, 'call')} of the framework itself, never a step"),
+    )
+    yield (
+        text("requests per used step"),
+        number(f"{found.requests_per_used_step:.3f}", found.requests_per_used_step),
+        text(f"{counted(found.requests_count, 'request')} in all, 429 answers and tools included"),
+    )
+    yield (
+        text("answered 429"),
+        number(share(found.limited_count, found.requests_count), found.limited_count),
+        text("the rate limit said no; no effect, no price"),
     )
 
 
 def agents(run: RunResult) -> Table:
     """What became of the agents and their steps."""
+
     def row(title: str, value: int, total: int) -> tuple[Value, ...]:
         share = percent(value / total) if total else NONE
         return text(title), number(count(value), value), text(share)

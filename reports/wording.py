@@ -129,11 +129,12 @@ def command(*words: str) -> str:
 
 
 def sentence(text: str) -> str:
-    """One line that begins with a capital and ends with a stop."""
+    """One line that ends with a stop and begins with a capital, unless it begins with a name."""
     line = one_line(text)
     if not line:
         return ""
-    return line[0].upper() + line[1:] + ("" if line[-1] in ".!?…" else ".")
+    begin = line[0].upper() if line.split()[0].rstrip(".,:;").isalpha() else line[0]
+    return begin + line[1:] + ("" if line[-1] in ".!?…" else ".")
 
 
 def _is_control(sign: str) -> bool:

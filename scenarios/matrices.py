@@ -33,7 +33,7 @@ DAPR = Cell(engine="dapr_workflow", store="redis")
 NAIVE = Cell(engine="control", variant="naive")
 GUARDED = Cell(engine="control", variant="guarded")
 REFERENCE = Cell(engine="reference")
-CONTROL_LOAD = ("load.agents=200", "load.rate_per_s=20", "load.warm_up_agents=0")
+CONTROL_LOAD = ("load.agents=300", "load.rate_per_s=25", "load.warm_up_agents=0")
 
 DEFAULT = Matrix(
     name="default",
@@ -46,8 +46,7 @@ DEFAULT = Matrix(
                 "load.agents=2000",
                 "load.rate_per_s=null",
                 "load.warm_up_agents=150",
-                "faults.0.count=6",
-                "faults.0.in_flight_min=8",
+                "faults.0.in_flight_min=10",
             ),
         ),
         Entry(
@@ -68,9 +67,14 @@ DEMO = Matrix(
             cell=cell,
             overrides=(
                 "load.agents=100",
-                "load.rate_per_s=10",
+                "load.rate_per_s=20",
                 "load.warm_up_agents=0",
-                "faults.0.count=3",
+                "mix.tools=8",
+                "faults.0.count=1",
+                "faults.0.progress_from=0.4",
+                "faults.0.progress_to=0.6",
+                "faults.0.in_flight_min=15",
+                "exposures_min=10",
             ),
         )
         for cell in (NAIVE, GUARDED)
@@ -85,22 +89,20 @@ SMOKE = Matrix(
             cell=DAPR,
             overrides=(
                 "load.agents=200",
-                "load.rate_per_s=10",
+                "load.rate_per_s=8",
                 "load.warm_up_agents=0",
-                "faults.0.count=3",
-                "faults.0.in_flight_min=10",
             ),
         ),
         Entry(
             scenario="pod_kill",
             cell=REFERENCE,
-            overrides=("load.agents=150", "load.rate_per_s=15", "load.warm_up_agents=0"),
+            overrides=("load.agents=200", "load.rate_per_s=20", "load.warm_up_agents=0"),
         ),
         *(
             Entry(
                 scenario="pod_kill",
                 cell=cell,
-                overrides=("load.agents=150", "load.rate_per_s=15", "load.warm_up_agents=0"),
+                overrides=("load.agents=200", "load.rate_per_s=20", "load.warm_up_agents=0"),
             )
             for cell in (NAIVE, GUARDED)
         ),

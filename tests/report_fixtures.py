@@ -24,6 +24,7 @@ from harness.verdict import PROMISES, Anomaly, bound_ratio
 
 HOSTILE = "<script>alert(1)</script> & \"'|`*_[x](http://e.example)\x1b[31m\u202e"
 """What a stranger's agent may be called."""
+PLACE = "runs/20260411T101500Z-default-42"
 QUOTE = "workflows are durable: each step is persisted and replayed after a crash"
 SOURCE = "docs.dapr.io/developing-applications/building-blocks/workflow/workflow-architecture"
 
@@ -86,9 +87,9 @@ def anomalies(promise: str, total: int) -> tuple[Anomaly, ...]:
             agent=f"a-{index * 37 % 2000:05d}",
             path="2.t1.c0" if promise == "S5" else "3",
             text=(
-                f"step 3 was answered at seq {4000 + index} (attempt 1, agents-1.1) and again at seq "
-                f"{4321 + index} (attempt 2, agents-1.2), after its result had been used; the outcome "
-                "carries attempt mark 2, step 4 carries attempt mark 1"
+                f"step 3 was answered at seq {4000 + index} (attempt 1, agents-1.1) and again at "
+                f"seq {4321 + index} (attempt 2, agents-1.2), after its result had been used; the "
+                "outcome carries attempt mark 2, step 4 carries attempt mark 1"
             ),
             seqs=tuple(range(4000 + index, 4003 + index + index % 4)),
         )
@@ -96,7 +97,9 @@ def anomalies(promise: str, total: int) -> tuple[Anomaly, ...]:
     )
 
 
-def series(*, length: int = 96, rate: float = 310.0, dips: Iterable[float] = (), limited: float = 0.0) -> Series:
+def series(
+    *, length: int = 96, rate: float = 310.0, dips: Iterable[float] = (), limited: float = 0.0
+) -> Series:
     """A run of one-second bins with dips of the throughput at the given seconds."""
     drawn = random.Random(length)
     starts, steps, ended, started, limits, running = [], [], [], [], [], []
@@ -191,7 +194,9 @@ def run_of(
         assumptions=assumptions
         or (
             Assumption(name="ledger whole", is_met=True, text="no gap in 41,233 records"),
-            Assumption(name="harness fed", is_met=True, text="its own loop was late by 41 ms at most"),
+            Assumption(
+                name="harness fed", is_met=True, text="its own loop was late by 41 ms at most"
+            ),
         ),
         doubts=doubts,
         agents_planned=2000,
@@ -208,20 +213,37 @@ def run_of(
         load_s=93.9,
         lateness_ms_p99=8.4,
         resume=Distribution(
-            name="victim resume", count=231 if struck else 0, ms_p50=3610, ms_p95=5400, ms_p99=6900,
+            name="victim resume",
+            count=231 if struck else 0,
+            ms_p50=3610,
+            ms_p95=5400,
+            ms_p99=6900,
             ms_max=7700,
         ),
         latencies=(
             Distribution(
-                name="agent, start to end", count=1998, ms_p50=6210, ms_p95=11_300, ms_p99=14_800,
+                name="agent, start to end",
+                count=1998,
+                ms_p50=6210,
+                ms_p95=11_300,
+                ms_p99=14_800,
                 ms_max=19_900,
             ),
             Distribution(
-                name="accept (POST to 202)", count=2000, ms_p50=7.4, ms_p95=31, ms_p99=88, ms_max=412
+                name="accept (POST to 202)",
+                count=2000,
+                ms_p50=7.4,
+                ms_p95=31,
+                ms_p99=88,
+                ms_max=412,
             ),
             Distribution(
-                name="LLM answer, of it by the mock", count=12, ms_p50=990, ms_p95=2100,
-                ms_p99=2400, ms_max=2500,
+                name="LLM answer, of it by the mock",
+                count=12,
+                ms_p50=990,
+                ms_p95=2100,
+                ms_p99=2400,
+                ms_max=2500,
             ),
         ),
         faults=fault_rows(kills, unfired=unfired),
@@ -259,7 +281,7 @@ def run_of(
             "durability": "D1",
             "set-up": f"{7.1 + struck / 10:.1f} s",
         },
-        repeat_command=f"onceproof repro runs/20260411T101500Z-default-42/{scenario}.{engine}:{variant}.redis.none.0",
+        repeat_command=f"onceproof repro {PLACE}/{scenario}.{engine}:{variant}.redis.none.0",
         directory=f"{scenario}.{engine}:{variant}.redis.none.0",
     )
 
@@ -328,7 +350,7 @@ def unjudged_run(state: str = "skipped") -> RunResult:
     """A run that never came to a verdict."""
     empty = Distribution(name="", count=0, ms_p50=0, ms_p95=0, ms_p99=0, ms_max=0)
     reason = {
-        "skipped": "no Kafka on this machine; get it with `apt-get install kafka` or give --kafka ADDRESS",
+        "skipped": "no Kafka on this machine; get it with `make kafka`, or give --kafka ADDRESS",
         "failed": "placement was not ready in 30 s; its last line: bind: address already in use",
     }[state]
     return replace(

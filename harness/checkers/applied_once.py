@@ -94,7 +94,8 @@ def key_shared(evidence: Evidence) -> Found:
 def _effects(portion: Portion) -> Ints:
     """Executed effects, call by call, in ledger order within."""
     rows = portion.by_cell
-    return rows[portion.requests.kind[rows] == Kind.EFFECT]
+    effects: Ints = rows[portion.requests.kind[rows] == Kind.EFFECT]
+    return effects
 
 
 def _adjacent(name: str, portion: Portion, rows: Ints) -> Found:

@@ -52,7 +52,7 @@ class CommittedOnce(PromiseChecker):
 
 
 def lost_step(portion: Portion) -> tuple[Found, int]:
-    """Required steps that an outcome does not rest on, though what builds on them is in its lineage.
+    """Required steps that an outcome does not rest on, though its lineage builds on them.
 
     The second value counts steps before a lost one, which nothing links to the outcome any more.
     Steps that ran only after the outcome make a false-terminal instead.
@@ -128,7 +128,9 @@ def forked_outcome(portion: Portion) -> Found:
     receipt, mark = marks.receipt[order], marks.mark[order]
     is_other = (receipt[1:] != receipt[:-1]) | (mark[1:] != mark[:-1])
     place = np.flatnonzero((agent[1:] == agent[:-1]) & is_other) + 1
-    return of_agents("forked-lineage", agent[place], tip=seq[place - 1], again=seq[place])
+    return of_agents(
+        "forked-lineage", agent[place].astype(np.int64), tip=seq[place - 1], again=seq[place]
+    )
 
 
 def duplicate_start(portion: Portion) -> Found:
@@ -169,7 +171,7 @@ def _edges(portion: Portion) -> tuple[Ints, Ints]:
 
 def _required(portion: Portion) -> Flags:
     """Planned cells that the outcome of their agent must rest on; none of agents without one."""
-    cells, expected = portion.cells, portion.expected
+    expected = portion.expected
     _, predecessor = _edges(portion)
     is_built_on = expected.is_last.copy()
     is_built_on[predecessor] = True
@@ -178,7 +180,7 @@ def _required(portion: Portion) -> Flags:
         graph = Graph(start=expected.predecessor_start, target=expected.predecessor)
         is_built_on = reach(graph, np.flatnonzero(expected.is_last))
     result: Flags = is_built_on & _is_completed(portion)[expected.agent - portion.agent_from]
-    return result & (cells.agent[: cells.planned] >= 0)
+    return result
 
 
 def _in_lineage(portion: Portion) -> Flags:

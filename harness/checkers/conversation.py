@@ -25,7 +25,7 @@ class _Turns:
 
 
 def context_corruption(portion: Portion) -> Found:
-    """Turns whose conversation does not continue the turn before, or has calls without one result."""
+    """Turns that do not continue the turn before, or that hold a call without one result."""
     turns = _later_turns(portion)
     before = _turn_before(portion, turns)
     is_broken = ~_is_balanced(portion, turns) | ~_is_extension(portion, turns, before)

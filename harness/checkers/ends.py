@@ -13,9 +13,9 @@ class Ends(PromiseChecker):
     """L: every accepted agent reaches a terminal state in the stated time after the last heal.
 
     Evidence: the driver's 202s and terminal statuses, outcome marks, heal marks. *Failed* counts as
-    ended. The time runs from the later of the last heal and the last arrival. Agents whose start was
-    never accepted are not judged. Cannot see: what an agent that counts as running does in silence;
-    an end later than the run's own.
+    ended. The time runs from the later of the last heal and the last arrival. Agents whose start
+    was never accepted are not judged. Cannot see: what an agent that counts as running does in
+    silence; an end later than the run's own.
     """
 
     promise = "L"

@@ -62,7 +62,7 @@ class Scan:
         )
 
     def joined(self) -> "Scan":
-        """One `Found` a name, in the order in which names appeared; those without a row are gone."""
+        """One `Found` a name, in the order in which names appeared; empty ones are gone."""
         by_name: dict[str, list[Found]] = {}
         for found in self.found:
             if found.count:

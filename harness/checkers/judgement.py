@@ -1,8 +1,8 @@
 """The rules that make a verdict of what a checker found; the same for every promise.
 
-Any violation is invalid, since a refutation needs no minimum: except that, where evidence is missing,
-what rests on the absence of a record refutes nothing. Otherwise the verdict is unknown as soon as one
-thing is lacking, and valid only when nothing is.
+Any violation is invalid, since a refutation needs no minimum: except that, where evidence is
+missing, what rests on the absence of a record refutes nothing. Otherwise the verdict is unknown as
+soon as one thing is lacking, and valid only when nothing is.
 
 Source: docs/guarantees.md, "Verdicts"
 """
@@ -102,8 +102,7 @@ def anomalies_of(
     told: list[Anomaly] = []
     for found in scan.found:
         room = found.count if most is None else most - len(told)
-        for row in _in_order(found)[: max(room, 0)]:
-            told.append(teller.tell(promise, found, row))
+        told += [teller.tell(promise, found, row) for row in _in_order(found)[: max(room, 0)]]
     return told
 
 

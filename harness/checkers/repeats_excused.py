@@ -12,9 +12,9 @@ class RepeatsExcused(PromiseChecker):
 
     Evidence: every execution of a step that was executed before, against the fault windows between
     the two begins. A window excuses whoever it struck; repeats of steps that did not run on the
-    victim are legal and priced apart. An answer that the witness withheld on purpose excuses its own
-    repeat. Repeats after the use are S2's; here they count only when no fault explains them at all.
-    Cannot see: steps that make no call; faults that nobody planned, such as the machine's own.
+    victim are legal and priced apart. An answer that the witness withheld on purpose excuses its
+    own repeat. Repeats after the use are S2's; here they count only when no fault explains them at
+    all. Cannot see: steps that make no call; faults that nobody planned, such as the machine's own.
     """
 
     promise = "S3"

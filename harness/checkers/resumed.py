@@ -21,12 +21,12 @@ from harness.measures.portion import Portion
 
 
 class Resumed(PromiseChecker):
-    """R: resume: nothing skipped, the program's order kept, context an extension, outcome the oracle's.
+    """R: resume: nothing skipped, order kept, context an extension, outcome the oracle's.
 
-    Evidence: what ran and when, against the plan's graph; what each request carried, against the turn
-    before and against its own agent; every receipt, against the oracle. Agents that failed have no
-    outcome, and are judged for all else. Cannot see: order between steps that the graph does not
-    order; texts without a receipt.
+    Evidence: what ran and when, against the plan's graph; what each request carried, against the
+    turn before and against its own agent; every receipt, against the oracle. Agents that failed
+    have no outcome, and are judged for all else. Cannot see: order between steps that the graph
+    does not order; texts without a receipt.
     """
 
     promise = "R"

@@ -12,8 +12,8 @@ class UsedOnce(PromiseChecker):
     """S2: a used result is never recomputed.
 
     Evidence: the first ledger line that carries a step's receipt, against any later `begin` of that
-    step that had an effect. Repeats before the use are legal here; `measures.repeats` prices them and
-    S3 judges them. Cannot see: steps that make no call; a use that reaches neither witness nor
+    step that had an effect. Repeats before the use are legal here; `measures.repeats` prices them
+    and S3 judges them. Cannot see: steps that make no call; a use that reaches neither witness nor
     outcome.
     """
 
@@ -41,7 +41,7 @@ def recompute_after_use(portion: Portion) -> Found:
 
 
 def recompute_after_outcome(portion: Portion) -> Found:
-    """Executions that began after the driver had read the agent's outcome, of steps that had run."""
+    """Repeats that began after the driver had read the agent's outcome."""
     rows = _again(portion)
     return _told("recompute-after-outcome", portion, rows[_is_after_outcome(portion, rows)])
 

@@ -1,8 +1,8 @@
 """Evidence from records: one pass over the ledger and the driver's events, into columns.
 
-`archive` reads the files and calls this; the judge sees only what comes out. Nothing here raises for
-what it finds in the records: damage becomes a problem in plain words, and a run with problems is
-never valid. Pure: no file is touched.
+`archive` reads the files and calls this; the judge sees only what comes out. Nothing here raises
+for what it finds in the records: damage becomes a problem in plain words, and a run with problems
+is never valid. Pure: no file is touched.
 """
 
 from collections.abc import Iterable, Sequence

@@ -65,7 +65,7 @@ def starts_of(gathered: Gathered, events: Iterable[DriverEvent]) -> Starts:
         status=status,
         posts=posts,
         # The supervisor may write both an event and a note of the same resubmit.
-        resubmits=np.maximum(again, _resubmit_notes(gathered)),
+        resubmits=np.maximum(again, _resubmit_notes(gathered)).astype(np.int32),
         is_info=is_info,
     )
 
@@ -89,7 +89,7 @@ def _first(column: Ints, agent: int, t_ns: int) -> None:
 
 
 def _resubmit_notes(gathered: Gathered) -> Ints:
-    counts = np.zeros(len(gathered.agents), np.int32)
+    counts = np.zeros(len(gathered.agents), np.int64)
     for note in gathered.notes:
         agent = gathered.agents.get(note.subject, NONE) if note.kind == "resubmit" else NONE
         if agent != NONE:

@@ -1,8 +1,8 @@
 """Attempts: requests grouped as their senders meant them.
 
 An SDK's own retry belongs to the attempt that it repeats: same caller, agent, path and turn, and
-``x-stainless-retry-count`` n after n - 1. Without that header a new request is a new attempt. Limits
-and errors have no effect; a repeat is counted by executions, never by attempts.
+``x-stainless-retry-count`` n after n - 1. Without that header a new request is a new attempt.
+Limits and errors have no effect; a repeat is counted by executions, never by attempts.
 """
 
 from dataclasses import dataclass

@@ -35,7 +35,7 @@ def carriers_of(requests: Requests) -> Ints:
 
 
 def carried_of(requests: Requests, context: Context, order: Order, first_place: int) -> Carried:
-    """Find the source of every receipt in the context; requests stand at places from first_place."""
+    """Find the source of every receipt; the requests stand at places from ``first_place`` on."""
     is_receipt = (context.kind == ContextKind.RECEIPT) | (context.kind == ContextKind.CALL)
     entry = np.flatnonzero(is_receipt)
     carrier = carriers_of(requests)[entry]

@@ -59,7 +59,7 @@ def cells_of(requests: Requests, expected: Expected) -> Cells:
 
 
 def _keys(requests: Requests, asked: Ints, expected: Expected) -> tuple[Ints, Ints]:
-    """One integer a cell: agent, path and turn, and whether it was asked of the LLM or is an effect."""
+    """One integer a cell: agent, path and turn, and whether it is an effect."""
     agents, paths, turns = (
         np.concatenate([mine[asked], theirs]).astype(np.int64)
         for mine, theirs in (

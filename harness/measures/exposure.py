@@ -1,7 +1,7 @@
 """Uses, exposures, and what faults interrupted.
 
-The use of a cell is the first ledger line that carries a receipt of it, whatever the attempt; for the
-last step the outcome mark. The exposure of an attempt lasts from its begin to that use. A fault
+The use of a cell is the first ledger line that carries a receipt of it, whatever the attempt; for
+the last step the outcome mark. The exposure of an attempt lasts from its begin to that use. A fault
 interrupts a cell when its victim had begun it before the firing mark and it was not yet used: an
 upper bound of what was really in flight.
 
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from harness.history import NONE, FaultWindow, Flags, Ints, Receipts, Requests
+from harness.history import NONE, FaultWindow, Ints, Receipts, Requests
 from harness.measures.carried import Carried
 from harness.measures.cells import Cells
 

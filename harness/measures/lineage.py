@@ -1,7 +1,7 @@
 """Lineage: which attempts an outcome rests on, walked back by marks.
 
-A request rests on the attempts whose receipts it carried; an outcome on the attempt whose receipt it
-carries. The walk takes all agents of a portion a generation at a time.
+A request rests on the attempts whose receipts it carried; an outcome on the attempt whose receipt
+it carries. The walk takes all agents of a portion a generation at a time.
 """
 
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ class Graph:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tips:
-    """The executed ``last`` answers of agents that have several; agent by agent, in ledger order."""
+    """The executed ``last`` answers of agents with several; by agent, then in ledger order."""
 
     row: Ints
     """Request of the answer."""
@@ -58,7 +58,7 @@ def reach(graph: Graph, starts: Ints) -> Flags:
 
 
 def reach_each(graph: Graph, starts: Ints) -> tuple[Ints, Ints]:
-    """For each start on its own, the rows that it rests on, itself left out: (start's number, row)."""
+    """For each start by itself, the rows that it rests on, itself left out: (number, row)."""
     rows = len(graph.start) - 1
     pairs = np.arange(len(starts)) * rows + starts
     known, fresh = pairs, pairs

@@ -15,7 +15,7 @@ class Order:
     """Places 0 to n - 1: the requests that name an agent, by agent, then in ledger order."""
 
     row: SmallInts
-    """Place -> row of the requests; 32 bits, since ten million of them are held for the whole walk."""
+    """Place -> row of the requests; 32 bits, since all are held for the whole walk."""
     start: Ints
     """Agent -> first place; one more than agents."""
     place_of_seq: SmallInts

@@ -20,7 +20,7 @@ class EmptyFaultError(HarnessError):
 
 
 def victim_resume_ns(evidence: Evidence, fault: FaultWindow) -> Ints:
-    """Per exposed victim, time from fire to its first newly used step; shape (victims,), nanoseconds.
+    """Per exposed victim, time from fire to its first newly used step; shape (victims,), in ns.
 
     A victim is an agent with a step in flight on the struck incarnation. One that never went on is
     -1, and counts for promise L, not here.
@@ -48,7 +48,7 @@ def resumes(walk: Iterable[Portion]) -> dict[str, Ints]:
 
 
 def in_flight(evidence: Evidence) -> dict[str, int]:
-    """For each fault that struck, the cells that it found in flight on its victims: an upper bound."""
+    """For each fault that struck, the cells in flight on its victims: an upper bound."""
     counts: dict[str, int] = {}
     for portion in portions(evidence):
         per_fault = np.bincount(portion.interrupted.fault, minlength=portion.struck.count)

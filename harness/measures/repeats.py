@@ -136,7 +136,7 @@ def _count(portion: Portion) -> dict[str, int]:
 
 
 def _is_wasted(portion: Portion, answers: Ints, repeated: Repeated) -> Flags:
-    """Answers that the outcome does not rest on; without an outcome, all that repeat an earlier one."""
+    """Answers that the outcome does not rest on; without an outcome, all repeats."""
     is_repeat = np.zeros(portion.requests.count, np.bool_)
     is_repeat[repeated.row] = True
     agent = portion.requests.agent[answers] - portion.agent_from
@@ -147,7 +147,7 @@ def _is_wasted(portion: Portion, answers: Ints, repeated: Repeated) -> Flags:
 
 def _is_used(portion: Portion) -> Flags:
     result: Flags = portion.uses.seq != np.iinfo(np.int64).max
-    # An outcome mark uses the last step even if that never ran: L and S1 say so, the price does not.
+    # An outcome mark uses the last step even if that never ran: S1 says so, the price does not.
     return result & (portion.executions > 0)
 
 

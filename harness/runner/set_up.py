@@ -159,6 +159,7 @@ def witness_config(llm: LlmSpec) -> dict[str, object]:
     return {
         "latency_ms_median": llm.latency_ms,
         "latency_sigma": llm.latency_sigma,
+        "tool_latency_ms_median": llm.tool_latency_ms,
         "requests_per_minute": llm.requests_per_min,
         "tokens_per_minute": llm.tokens_per_min,
     }

@@ -197,7 +197,7 @@ def ask(agent: str, path: str, turn: int = 0, **more: object) -> Told:
 
 
 def used(agent: str, path: str, turn: int = 0, *, by: str = "") -> Told:
-    """A ledger line carries the latest receipt: an auxiliary request, of `by` or the agent itself."""
+    """A ledger line carries the latest receipt: an auxiliary request of `by` or the agent."""
 
     def line(teller: Teller) -> None:
         entry = ("u", "r", *teller.carry(agent, path, turn))

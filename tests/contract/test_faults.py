@@ -1,0 +1,130 @@
+"""Every fault keeps the same contract: arm touches nothing, fire strikes once, heal waits."""
+
+import asyncio
+from dataclasses import dataclass, field
+
+import pytest
+
+from harness.errors import HarnessError
+from harness.faults import FAULTS
+from harness.plan import PlannedFault
+from harness.protocols import EngineSpec, Fault, Healed, Progress, Struck, Witness
+
+EVERY = pytest.mark.parametrize("fault", list(FAULTS.values()), ids=list(FAULTS))
+
+
+class SilentWitness:
+    """Faults leave no marks: the conductor does."""
+
+    async def note(self, kind: str, subject: str, detail: dict[str, object]) -> int:
+        raise AssertionError(f"a fault posted {kind} itself")
+
+    async def progress(self) -> Progress:
+        raise AssertionError("a fault asked for the progress itself")
+
+
+@dataclass
+class FakeStage:
+    """Heals when it is told to."""
+
+    witness: Witness = field(default_factory=SilentWitness)
+    ready: bool = True
+    kills: list[tuple[str, str]] = field(default_factory=list)
+    waits: list[tuple[str, Struck, float]] = field(default_factory=list)
+    may_heal: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def caller(self, slot: str) -> str:
+        return f"{slot}.{1 + len(self.kills)}"
+
+    def is_ready(self, slot: str) -> bool:
+        return self.ready
+
+    async def kill(self, slot: str, part: str) -> Struck:
+        victim = self.caller(slot)
+        self.kills.append((slot, part))
+        return Struck(victims=(victim,), proof=f"{part} of {victim}: signal SIGKILL")
+
+    async def healed(self, slot: str, after: Struck, *, deadline_s: float) -> Healed:
+        self.waits.append((slot, after, deadline_s))
+        await self.may_heal.wait()
+        return Healed(caller=self.caller(slot), parts_ns={"total": 1})
+
+
+def planned(fault: Fault) -> PlannedFault:
+    return PlannedFault(
+        name=f"{fault.kind}-1", kind=fault.kind, slot="agents-2", at_ratio=0.5, in_flight_min=1
+    )
+
+
+def spec(*, needs_dapr: bool) -> EngineSpec:
+    return EngineSpec(
+        engine="fake",
+        variant="default",
+        summary="",
+        recovery="native",
+        intake="durable",
+        any_pod_answers=True,
+        kinds=("say",),
+        worker=("true",),
+        needs_dapr=needs_dapr,
+    )
+
+
+@EVERY
+def test_arming_touches_nothing(fault: Fault) -> None:
+    """The window begins at the mark *about to fire*, which comes after arm."""
+    stage = FakeStage()
+
+    asyncio.run(fault.arm(stage, planned(fault)))
+
+    assert stage.kills == []
+    assert stage.waits == []
+
+
+@EVERY
+def test_a_victim_that_is_down_already_is_not_armed(fault: Fault) -> None:
+    """Striking it would prove nothing."""
+    with pytest.raises(HarnessError, match="agents-2 is not healthy"):
+        asyncio.run(fault.arm(FakeStage(ready=False), planned(fault)))
+
+
+@EVERY
+def test_firing_strikes_the_planned_slot_once_and_comes_back_with_proof(fault: Fault) -> None:
+    """Whom, and what the operating system says of it."""
+    stage = FakeStage()
+
+    struck = asyncio.run(fault.fire(stage, planned(fault)))
+
+    assert [slot for slot, _ in stage.kills] == ["agents-2"]
+    assert struck.victims == ("agents-2.1",)
+    assert struck.proof
+
+
+@EVERY
+def test_healing_waits_for_health_with_a_deadline(fault: Fault) -> None:
+    """It is over when health was seen again, and never later than a bound."""
+    stage = FakeStage()
+
+    async def heal() -> tuple[bool, Healed]:
+        struck = await fault.fire(stage, planned(fault))
+        healing = asyncio.create_task(fault.heal(stage, planned(fault), struck))
+        for _ in range(5):
+            await asyncio.sleep(0)
+        was_early = healing.done()
+        stage.may_heal.set()
+        return was_early, await healing
+
+    was_early, healed = asyncio.run(heal())
+
+    assert not was_early
+    assert healed.caller == "agents-2.2"
+    ((slot, struck, deadline_s),) = stage.waits
+    assert (slot, struck.victims) == ("agents-2", ("agents-2.1",))
+    assert 0 < deadline_s <= 300
+
+
+@EVERY
+def test_a_fault_says_whom_it_cannot_strike(fault: Fault) -> None:
+    """A reason in words, or nothing; with Dapr every fault of ours is possible."""
+    assert fault.needs(spec(needs_dapr=True)) == ""
+    assert isinstance(fault.needs(spec(needs_dapr=False)), str)

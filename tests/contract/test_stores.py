@@ -1,0 +1,220 @@
+"""Every store keeps the same contract: it starts, has a component, stops and leaves nothing."""
+
+import asyncio
+import os
+import shutil
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import pytest
+import yaml
+
+from harness.clock import SystemClock
+from harness.cluster.components import write_component
+from harness.cluster.ports import Ports
+from harness.cluster.processes import Processes
+from harness.errors import MachineError
+from harness.stores import STORES, make_store
+from harness.stores.place import StorePlace
+
+SHIPPED = Path(__file__).resolve().parents[2] / "components"
+SERVER = shutil.which("redis-server") or shutil.which("valkey-server")
+NEEDS_REDIS = pytest.mark.skipif(
+    SERVER is None, reason="no redis-server on PATH: `apt-get install redis-server`"
+)
+EVERY = pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=NEEDS_REDIS if name == "redis" else ()) for name in STORES]
+)
+
+
+def place(folder: Path, processes: Processes, **fields: str) -> StorePlace:
+    return StorePlace(
+        folder=folder / "store",
+        processes=processes,
+        ports=Ports(os.getpid()),
+        clock=SystemClock(),
+        redis=(SERVER,) if SERVER else (),
+        **fields,
+    )
+
+
+def perform(folder: Path, act: Callable[[Processes], Awaitable[None]]) -> Processes:
+    """Act with real processes; none may be left."""
+    processes = Processes(run="test-stores", logs=folder / "logs", clock=SystemClock())
+
+    async def run() -> None:
+        try:
+            async with asyncio.timeout(30):
+                await act(processes)
+        finally:
+            left = [process for process in processes.all if process.exit is None]
+            await processes.kill(left)
+        assert left == []
+
+    asyncio.run(run())
+    return processes
+
+
+async def ask(address: str, *words: str) -> bytes:
+    """One inline command to a Redis."""
+    host, _, port = address.rpartition(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    writer.write((" ".join(words) + "\r\n").encode())
+    answer = await reader.readline()
+    if answer.startswith(b"$") and answer != b"$-1\r\n":
+        answer = await reader.readline()
+    writer.close()
+    await writer.wait_closed()
+    return answer.strip()
+
+
+@EVERY
+def test_a_store_starts_and_stops_and_leaves_nothing(tmp_path: Path, name: str) -> None:
+    """Stopping twice is safe."""
+
+    async def act(processes: Processes) -> None:
+        store = make_store(name, place(tmp_path, processes))
+        await store.start()
+        await store.stop()
+        await store.stop()
+
+    perform(tmp_path, act)
+
+
+@EVERY
+def test_stopping_what_never_started_is_safe(tmp_path: Path, name: str) -> None:
+    """Teardown does not know how far the start came."""
+
+    async def act(processes: Processes) -> None:
+        await make_store(name, place(tmp_path, processes)).stop()
+
+    assert perform(tmp_path, act).all == []
+
+
+@EVERY
+def test_the_component_of_a_store_can_be_written(tmp_path: Path, name: str) -> None:
+    """A state component for actors, that points into the run or at loopback."""
+
+    async def act(processes: Processes) -> None:
+        store = make_store(name, place(tmp_path, processes))
+        await store.start()
+        component = store.component()
+        await store.stop()
+        if component is None:
+            assert name == "none"
+            return
+        path = write_component(component, source=SHIPPED, target=tmp_path / "components")
+        content = yaml.safe_load(path.read_text())
+        values = {entry["name"]: str(entry["value"]) for entry in content["spec"]["metadata"]}
+        assert content["spec"]["type"].startswith("state.")
+        assert values["actorStateStore"] == "true"
+        assert all(
+            value.startswith(("127.0.0.1:", str(tmp_path))) for value in component.metadata.values()
+        )
+
+    perform(tmp_path, act)
+
+
+@EVERY
+def test_a_store_says_what_it_survives(name: str) -> None:
+    """Runs of different classes are never compared."""
+    assert STORES[name].durability in ("D1", "D2", "none")
+    assert STORES[name].name == name
+
+
+@NEEDS_REDIS
+def test_redis_keeps_what_it_answered_for_through_a_sigkill(tmp_path: Path) -> None:
+    """D1: survives SIGKILL of the server."""
+
+    async def act(processes: Processes) -> None:
+        first = make_store("redis", place(tmp_path, processes))
+        await first.start()
+        component = first.component()
+        assert component is not None
+        assert await ask(component.metadata["redisHost"], "SET", "step", "done") == b"+OK"
+        await processes.kill(processes.all)
+        second = make_store("redis", place(tmp_path, processes))
+        await second.start()
+        component = second.component()
+        assert component is not None
+        assert await ask(component.metadata["redisHost"], "GET", "step") == b"done"
+        await second.stop()
+
+    perform(tmp_path, act)
+
+
+@NEEDS_REDIS
+def test_redis_listens_on_loopback_alone(tmp_path: Path) -> None:
+    """Nobody outside this machine reaches a store of ours."""
+
+    async def act(processes: Processes) -> None:
+        store = make_store("redis", place(tmp_path, processes))
+        await store.start()
+        component = store.component()
+        assert component is not None
+        port = int(component.metadata["redisHost"].rpartition(":")[2])
+        tables = [Path("/proc/net/tcp"), Path("/proc/net/tcp6")]
+        lines = [
+            row for table in tables if table.exists() for row in table.read_text().splitlines()
+        ]
+        listening = [
+            line.split()[1]
+            for line in lines
+            if line.split()[3] == "0A" and line.split()[1].endswith(f":{port:04X}")
+        ]
+        await store.stop()
+        assert listening == [f"0100007F:{port:04X}"]
+
+    perform(tmp_path, act)
+
+
+@NEEDS_REDIS
+def test_a_redis_of_the_users_is_used_and_left_alone(tmp_path: Path) -> None:
+    """With an address nothing is started, and nothing is stopped."""
+
+    async def act(processes: Processes) -> None:
+        theirs = make_store("redis", place(tmp_path, processes))
+        await theirs.start()
+        component = theirs.component()
+        assert component is not None
+        address = component.metadata["redisHost"]
+        ours = make_store("redis", place(tmp_path, processes, redis_address=address))
+        await ours.start()
+        await ours.stop()
+        assert ours.component() == component
+        assert await ask(address, "PING") == b"+PONG"
+        assert len(processes.all) == 1
+        await theirs.stop()
+
+    perform(tmp_path, act)
+
+
+def test_a_machine_without_redis_says_so(tmp_path: Path) -> None:
+    """Before anything is started, with the next move."""
+
+    async def act(processes: Processes) -> None:
+        nowhere = StorePlace(
+            folder=tmp_path, processes=processes, ports=Ports(1), clock=SystemClock()
+        )
+        with pytest.raises(MachineError, match="onceproof doctor"):
+            await make_store("redis", nowhere).start()
+
+    assert perform(tmp_path, act).all == []
+
+
+def test_a_redis_that_dies_at_its_start_shows_its_last_lines(tmp_path: Path) -> None:
+    """Found at once, not at the deadline."""
+    stand_in = ("/bin/sh", "-c", "echo cannot go on; exit 3", "redis")
+
+    async def act(processes: Processes) -> None:
+        broken = StorePlace(
+            folder=tmp_path / "store",
+            processes=processes,
+            ports=Ports(2),
+            clock=SystemClock(),
+            redis=stand_in,
+        )
+        with pytest.raises(MachineError, match=r"exit 3(?s:.*)cannot go on"):
+            await make_store("redis", broken).start()
+
+    perform(tmp_path, act)

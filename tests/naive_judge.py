@@ -1,0 +1,449 @@
+"""The judge once more, record by record in plain Python: the oracle of the checkers' tests.
+
+It follows docs/guarantees.md and shares no code with harness.checkers and harness.measures. Slow on
+purpose: dictionaries and loops that can be read against the page.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from harness.history import (
+    AgentStatus,
+    ContextKind,
+    ContextRole,
+    Evidence,
+    FaultWindow,
+    Kind,
+    RequestOutcome,
+)
+
+Key = tuple[int, int, int, bool]
+"""(agent, path, turn, is a tool call)"""
+Finding = tuple[str, str, str, str]
+"""(promise, anomaly, agent, path)"""
+
+
+@dataclass(slots=True)
+class Entry:
+    role: int
+    kind: int
+    value: int
+    mark: int
+
+
+@dataclass(slots=True)
+class Row:
+    begin: int
+    end: int
+    agent: int
+    path: int
+    turn: int
+    caller: str
+    kind: int
+    outcome: int
+    receipt: int
+    key: int
+    is_applied: bool
+    context: list[Entry]
+    carries: list[Row | None] = field(default_factory=list)
+
+    @property
+    def cell(self) -> Key:
+        return (self.agent, self.path, self.turn, self.kind == Kind.EFFECT)
+
+    @property
+    def has_cell(self) -> bool:
+        return self.kind != Kind.AUXILIARY and self.agent >= 0
+
+
+@dataclass(slots=True)
+class Plan:
+    """One agent's expected rows."""
+
+    cells: list[Key] = field(default_factory=list)
+    receipt: dict[Key, int] = field(default_factory=dict)
+    before: dict[Key, list[Key]] = field(default_factory=dict)
+    last: Key | None = None
+
+
+def judge(evidence: Evidence) -> Counter[Finding]:
+    """All anomalies, each with how often it was found."""
+    rows = read(evidence)
+    plans = read_plans(evidence)
+    findings: Counter[Finding] = Counter()
+    names = evidence.names
+    by_agent: dict[int, list[Row]] = defaultdict(list)
+    for row in rows:
+        by_agent[row.agent].append(row)
+
+    def note(promise: str, name: str, agent: int, path: int) -> None:
+        who = names.agents[agent] if agent >= 0 else ""
+        findings[promise, name, who, names.paths[path] if path >= 0 else ""] += 1
+
+    for row in by_agent.pop(-1, []):
+        if row.kind != Kind.AUXILIARY and row.receipt:
+            note("R", "phantom-step", -1, row.path)
+    marks: dict[int, list[int]] = defaultdict(list)
+    for place in range(len(evidence.outcomes.seq)):
+        marks[int(evidence.outcomes.agent[place])].append(place)
+    for agent in range(len(names.agents)):
+        story = Story(evidence, agent, by_agent.get(agent, []), plans[agent], marks[agent])
+        for promise, name, path in story.findings():
+            note(promise, name, agent, path)
+    _judge_keys(rows, note)
+    if not any(row.kind == Kind.EFFECT and row.receipt and row.key >= 0 for row in rows):
+        for finding in [finding for finding in findings if finding[0] == "S4"]:
+            del findings[finding]
+    return findings
+
+
+def repeats(evidence: Evidence) -> int:
+    """Executions beyond the first of each answer and tool call."""
+    executed = Counter(row.cell for row in read(evidence) if row.has_cell and row.receipt)
+    return sum(count - 1 for count in executed.values())
+
+
+def interrupted(evidence: Evidence) -> int:
+    """Pairs of a cell and a fault that found it in flight on its victim."""
+    rows, plans = read(evidence), read_plans(evidence)
+    by_agent: dict[int, list[Row]] = defaultdict(list)
+    for row in rows:
+        by_agent[row.agent].append(row)
+    found = set()
+    for agent in range(len(evidence.names.agents)):
+        marks = [at for at, who in enumerate(evidence.outcomes.agent) if who == agent]
+        story = Story(evidence, agent, by_agent.get(agent, []), plans[agent], marks)
+        for row in story.rows:
+            for fault in evidence.faults:
+                firing = fault.firing_seq
+                is_victim = fault.is_shared or row.caller in fault.victims
+                is_open = row.receipt or row.end < 0 or row.end > firing
+                is_unused = story.use.get(row.cell, firing + 1) > firing
+                begun = row.has_cell and row.begin < firing
+                if fault.has_struck and is_victim and begun and is_open and is_unused:
+                    found.add((row.cell, fault.name))
+    return len(found)
+
+
+def read(evidence: Evidence) -> list[Row]:
+    requests, context = evidence.requests, evidence.context
+    rows = []
+    for place in range(requests.count):
+        first, last = int(requests.context_start[place]), int(requests.context_start[place + 1])
+        entries = [
+            Entry(
+                int(context.role[at]),
+                int(context.kind[at]),
+                int(context.value[at]),
+                int(context.mark[at]),
+            )
+            for at in range(first, last)
+        ]
+        rows.append(
+            Row(
+                begin=int(requests.begin_seq[place]),
+                end=int(requests.end_seq[place]),
+                agent=int(requests.agent[place]),
+                path=int(requests.path[place]),
+                turn=int(requests.turn[place]),
+                caller=evidence.names.callers[int(requests.caller[place])],
+                kind=int(requests.kind[place]),
+                outcome=int(requests.outcome[place]),
+                receipt=int(requests.receipt[place]),
+                key=int(requests.key[place]),
+                is_applied=bool(requests.is_applied[place]),
+                context=entries,
+            )
+        )
+    return rows
+
+
+def read_plans(evidence: Evidence) -> dict[int, Plan]:
+    expected = evidence.expected
+    plans = {agent: Plan() for agent in range(len(evidence.names.agents))}
+    keys: list[Key] = []
+    for place in range(expected.count):
+        key = (
+            int(expected.agent[place]),
+            int(expected.path[place]),
+            int(expected.turn[place]),
+            bool(expected.is_tool[place]),
+        )
+        keys.append(key)
+        plan = plans[key[0]]
+        plan.cells.append(key)
+        plan.receipt[key] = int(expected.receipt[place])
+        first, last = (int(expected.predecessor_start[place + more]) for more in (0, 1))
+        plan.before[key] = [keys[int(expected.predecessor[at])] for at in range(first, last)]
+        if expected.is_last[place]:
+            plan.last = key
+    return plans
+
+
+class Story:
+    """One agent's history."""
+
+    def __init__(
+        self, evidence: Evidence, agent: int, rows: list[Row], plan: Plan, marks: list[int]
+    ) -> None:
+        self.evidence = evidence
+        self.agent = agent
+        self.rows = rows
+        self.plan = plan
+        outcomes = evidence.outcomes
+        self.marks = [
+            (int(outcomes.seq[m]), int(outcomes.receipt[m]), int(outcomes.mark[m]))
+            for m in marks
+            if outcomes.status[m] == AgentStatus.COMPLETED
+        ]
+        self.mark_ns = [int(outcomes.t_ns[m]) for m in marks]
+        self.by_begin = {row.begin: row for row in rows}
+        self.executed: dict[Key, list[Row]] = defaultdict(list)
+        for row in rows:
+            row.carries = [self.source(entry) for entry in row.context]
+            if row.has_cell and row.receipt:
+                self.executed[row.cell].append(row)
+        self.executed = dict(self.executed)
+        self.outcome_seq = self.marks[0][0] if self.marks else None
+        self.tip: Row | None = None
+        if self.marks:
+            seq, receipt, mark = self.marks[0]
+            self.tip = self.source(Entry(1, ContextKind.RECEIPT, receipt, mark))
+        self.use = self.uses()
+
+    def source(self, entry: Entry) -> Row | None:
+        if entry.kind not in (ContextKind.RECEIPT, ContextKind.CALL) or not entry.value:
+            return None
+        if entry.mark >= 0:
+            row = self.by_begin.get(entry.mark)
+            return row if row is not None and row.receipt == entry.value else None
+        return next((row for row in self.rows if row.receipt == entry.value), None)
+
+    def uses(self) -> dict[Key, int]:
+        use: dict[Key, int] = {}
+        for row in self.rows:
+            for source in row.carries:
+                if source is not None and source.has_cell:
+                    use[source.cell] = min(use.get(source.cell, row.begin), row.begin)
+        if self.outcome_seq is not None:
+            for cell in (self.tip.cell if self.tip else None, self.plan.last):
+                if cell is not None:
+                    use[cell] = min(use.get(cell, self.outcome_seq), self.outcome_seq)
+        return use
+
+    def lineage(self, start: Row) -> list[Row]:
+        seen: dict[int, Row] = {}
+        todo = [start]
+        while todo:
+            row = todo.pop()
+            if row.begin not in seen:
+                seen[row.begin] = row
+                todo += [source for source in row.carries if source is not None]
+        return [seen[begin] for begin in sorted(seen)]
+
+    def findings(self) -> Iterable[tuple[str, str, int]]:
+        yield from self.liveness()
+        yield from self.commits()
+        yield from self.repeats()
+        yield from self.effects()
+        yield from self.resume()
+
+    # L
+
+    def liveness(self) -> Iterable[tuple[str, str, int]]:
+        evidence, starts = self.evidence, self.evidence.starts
+        if any(fault.healed_seq < 0 for fault in evidence.faults):
+            return
+        if starts.accepted_ns[self.agent] < 0:
+            return
+        last = max([*(fault.healed_ns for fault in evidence.faults), *starts.accepted_ns.tolist()])
+        deadline = last + evidence.liveness_ns
+        ends = list(self.mark_ns)
+        if starts.ended_ns[self.agent] >= 0:
+            ends.append(int(starts.ended_ns[self.agent]))
+        if ends and min(ends) <= deadline:
+            return
+        if ends or evidence.phases.get("end", -1) >= deadline:
+            yield ("L", "stuck", -1)
+
+    # S1
+
+    def commits(self) -> Iterable[tuple[str, str, int]]:
+        last = self.plan.last
+        for one, two in zip(self.marks, self.marks[1:], strict=False):
+            if one[1:] != two[1:]:
+                yield ("S1", "forked-lineage", -1)
+        if last is not None:
+            yield from self.forks(last)
+        yield from self.double_starts()
+        if self.outcome_seq is None:
+            return
+        if self.tip is None:
+            yield ("S1", "false-terminal", -1)
+            return
+        committed: dict[Key, int] = Counter(
+            row.cell for row in self.lineage(self.tip) if row.has_cell
+        )
+        for cell, count in committed.items():
+            if count > 1:
+                yield ("S1", "double-commit", cell[1])
+        required: set[Key] = set()
+        todo = [last] if last else []
+        while todo:
+            cell = todo.pop()
+            if cell not in required:
+                required.add(cell)
+                todo += self.plan.before[cell]
+        ran = {cell: rows[0].begin for cell, rows in self.executed.items()}
+        late = {cell for cell in required if ran.get(cell, 0) > self.outcome_seq}
+        if late:
+            yield ("S1", "false-terminal", -1)
+        built_on = {
+            before
+            for cell in self.plan.cells
+            if committed[cell]
+            for before in self.plan.before[cell]
+        }
+        for cell in required:
+            if not committed[cell] and cell not in late and (cell in built_on or cell == last):
+                yield ("S1", "lost-step", cell[1])
+
+    def forks(self, last: Key) -> Iterable[tuple[str, str, int]]:
+        tips = self.executed.get(last, [])
+        for one, two in zip(tips, tips[1:], strict=False):
+            rests = [{row.begin for row in self.lineage(tip)} - {tip.begin} for tip in (one, two)]
+            if rests[0] != rests[1] and not self.struck(one.caller, one.begin, two.begin):
+                yield ("S1", "forked-lineage", last[1])
+
+    def double_starts(self) -> Iterable[tuple[str, str, int]]:
+        if self.evidence.starts.posts[self.agent] < 2:
+            return
+        for cell in self.plan.cells:
+            if self.plan.before[cell]:
+                continue
+            rows = self.executed.get(cell, [])
+            for one, two in zip(rows, rows[1:], strict=False):
+                if not self.struck(one.caller, one.begin, two.begin):
+                    yield ("S1", "duplicate-start", -1)
+                    return
+
+    # S2, S3
+
+    def repeats(self) -> Iterable[tuple[str, str, int]]:
+        for cell, rows in self.executed.items():
+            for one, two in zip(rows, rows[1:], strict=False):
+                if self.outcome_seq is not None and two.begin > self.outcome_seq:
+                    yield ("S2", "recompute-after-outcome", cell[1])
+                elif cell in self.use and two.begin > self.use[cell]:
+                    yield ("S2", "recompute-after-use", cell[1])
+                explained = one.outcome == RequestOutcome.DROPPED or any(
+                    overlaps(fault, one.begin, two.begin) for fault in self.evidence.faults
+                )
+                if not explained:
+                    is_overlap = two.begin < one.end
+                    name = "concurrent-duplicate" if is_overlap else "repeat-without-fault"
+                    yield ("S3", name, cell[1])
+
+    def struck(self, caller: str, since: int, until: int) -> bool:
+        return any(
+            (fault.is_shared or caller in fault.victims) and overlaps(fault, since, until)
+            for fault in self.evidence.faults
+        )
+
+    # S4, S5
+
+    def effects(self) -> Iterable[tuple[str, str, int]]:
+        for cell, rows in self.executed.items():
+            if not cell[3]:
+                continue
+            if len(rows) > 1:
+                yield ("S5", "attempted-twice", cell[1])
+            if sum(row.is_applied for row in rows) > 1:
+                yield ("S4", "double-applied", cell[1])
+            if any(one.key != two.key for one, two in zip(rows, rows[1:], strict=False)):
+                yield ("S4", "key-instability", cell[1])
+
+    # R
+
+    def resume(self) -> Iterable[tuple[str, str, int]]:
+        plan = self.plan
+        skipped, early = set(), set()
+        for cell in plan.cells:
+            if cell not in self.executed:
+                continue
+            for before in plan.before[cell]:
+                if before not in self.executed:
+                    skipped.add(before)
+                elif self.executed[cell][0].begin < min(r.end for r in self.executed[before]):
+                    early.add(cell)
+        yield from (("R", "skipped-step", cell[1]) for cell in skipped)
+        yield from (("R", "out-of-order", cell[1]) for cell in early)
+        if self.marks and plan.last:
+            receipt = self.marks[0][1]
+            if receipt and receipt != plan.receipt[plan.last]:
+                yield ("R", "wrong-outcome", -1)
+        wrong = {
+            row.begin
+            for cell, rows in self.executed.items()
+            if cell in plan.receipt
+            for row in rows
+            if row.receipt != plan.receipt[cell]
+        }
+        for row in self.rows:
+            is_fed = any(source is not None and source.begin in wrong for source in row.carries)
+            if row.begin in wrong and not is_fed:
+                yield ("R", "result-divergence", row.path)
+        for cell, rows in self.executed.items():
+            if cell not in plan.receipt and rows:
+                yield ("R", "phantom-step", cell[1])
+        yield from self.conversations()
+
+    def conversations(self) -> Iterable[tuple[str, str, int]]:
+        own = {receipt >> 40 for receipt in self.plan.receipt.values()}
+        for row in self.rows:
+            lost = [
+                entry
+                for entry, source in zip(row.context, row.carries, strict=True)
+                if entry.kind in (ContextKind.RECEIPT, ContextKind.CALL) and source is None
+            ]
+            is_foreign = any(entry.kind == ContextKind.FOREIGN for entry in row.context)
+            if is_foreign or any(entry.value >> 40 not in own for entry in lost):
+                yield ("R", "cross-agent-leak", row.path)
+            if any(entry.value >> 40 in own for entry in lost):
+                yield ("R", "unanswered-receipt", row.path)
+            if row.kind == Kind.STEP and row.receipt and row.turn > 0 and not self.goes_on(row):
+                yield ("R", "context-corruption", row.path)
+
+    def goes_on(self, row: Row) -> bool:
+        asked, told = Counter[int](), Counter[int]()
+        results = 0
+        before: Row | None = None
+        for entry, source in zip(row.context, row.carries, strict=True):
+            is_call = entry.kind == ContextKind.CALL
+            asked[entry.value] += is_call and entry.role == ContextRole.ASSISTANT
+            told[entry.value] += is_call and entry.role == ContextRole.TOOL
+            results += entry.kind == ContextKind.RECEIPT and entry.role == ContextRole.TOOL
+            is_turn = source is not None and source.kind != Kind.AUXILIARY
+            if is_call and is_turn and (source.path, source.turn) == (row.path, row.turn - 1):  # type: ignore[union-attr]
+                before = source
+        if +asked != +told or asked.total() != results:
+            return False
+        return before is None or row.context[: len(before.context)] == before.context
+
+
+def overlaps(fault: FaultWindow, since: int, until: int) -> bool:
+    return fault.firing_seq < until and (fault.healed_seq < 0 or fault.healed_seq > since)
+
+
+def _judge_keys(rows: list[Row], note: object) -> None:
+    latest: dict[int, Row] = {}
+    for row in rows:
+        if row.kind != Kind.EFFECT or row.key < 0 or not row.receipt:
+            continue
+        other = latest.get(row.key)
+        if other is not None and (other.agent, other.path) != (row.agent, row.path):
+            note("S4", "key-shared", row.agent, row.path)  # type: ignore[operator]
+        latest[row.key] = row
