@@ -119,13 +119,32 @@ def synthesize(records: int, *, seed: int = 1, kills: int = 60) -> Evidence:
     last = np.zeros(agents, np.int64)
     for which, template in enumerate(templates):
         who = np.flatnonzero(pattern == which)
-        more, count = _walk(template, who, start, slot, kills_ns, rng, count)
+        more, count = _walk(
+            template=template,
+            who=who,
+            start=start,
+            slot=slot,
+            kills_ns=kills_ns,
+            rng=rng,
+            count=count,
+        )
         walked += more
         for one in more:
             np.maximum.at(ended, one.agent, one.end)
             if one.place == len(template) - 1:
                 last[one.agent] = one.number
-    return _evidence(walked, templates, pattern, slot, start, ended, last, kills_ns, rng, seed)
+    return _evidence(
+        walked=walked,
+        templates=templates,
+        pattern=pattern,
+        slot=slot,
+        start=start,
+        ended=ended,
+        last=last,
+        kills_ns=kills_ns,
+        rng=rng,
+        seed=seed,
+    )
 
 
 def _walk(
@@ -203,7 +222,7 @@ def _evidence(
     agents = len(start)
     paths = sorted({row.path for template in templates for row in template})
     path_of = {path: number for number, path in enumerate(paths)}
-    expected = _expected(templates, pattern, path_of, rng)
+    expected = _expected(templates=templates, pattern=pattern, path_of=path_of, rng=rng)
     first_row = np.searchsorted(expected.agent, np.arange(agents))
     begin = np.concatenate([one.begin for one in walked])
     end = np.concatenate([one.end for one in walked])
@@ -221,10 +240,20 @@ def _evidence(
     agent = np.concatenate([one.agent for one in walked]).astype(np.int32)
     cell = first_row[agent] + np.concatenate([np.full(len(o.agent), o.place) for o in walked])
     receipt = expected.receipt[cell]
-    caller, callers = _callers(slot[agent], begin, kills_ns)
+    caller, callers = _callers(slot=slot[agent], begin=begin, kills_ns=kills_ns)
     order = np.argsort(begin_seq)
     requests, context = _requests(
-        walked, order, begin, end, begin_seq, end_seq, agent, caller, cell, receipt, expected
+        walked=walked,
+        order=order,
+        begin=begin,
+        end=end,
+        begin_seq=begin_seq,
+        end_seq=end_seq,
+        agent=agent,
+        caller=caller,
+        cell=cell,
+        receipt=receipt,
+        expected=expected,
     )
     by_seq = np.argsort(outcome_seq)
     outcomes = Outcomes(
@@ -284,7 +313,9 @@ def _requests(
     np.cumsum(counts[order], out=offsets[1:])
     row_of = np.empty(len(order), np.int64)
     row_of[order] = np.arange(len(order))
-    context = _context(walked, offsets, row_of, begin_seq, receipt)
+    context = _context(
+        walked=walked, offsets=offsets, row_of=row_of, begin_seq=begin_seq, receipt=receipt
+    )
     is_tool = expected.is_tool[cell]
     key = np.where(is_tool, np.cumsum(expected.is_tool)[cell] - 1, NONE)
     outcome = np.concatenate([one.outcome for one in walked])
@@ -384,8 +415,7 @@ def _expected(
 
 
 def _callers(
-    *,
-    slot: Ints, begin: Ints, kills_ns: list[Ints]
+    *, slot: Ints, begin: Ints, kills_ns: list[Ints]
 ) -> tuple[NDArray[np.int32], tuple[str, ...]]:
     caller = np.empty(len(slot), np.int32)
     names: list[str] = []

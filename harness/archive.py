@@ -31,7 +31,6 @@ class Archived:
     facts: RunFacts | None
     """None when the harness did not come to write it."""
     environment: dict[str, str]
-    driver_result: dict[str, float]
 
 
 def read_run(root: Path) -> Archived:
@@ -65,7 +64,6 @@ def read_run(root: Path) -> Archived:
         evidence=evidence,
         facts=facts,
         environment=_read_strings(root / "environment.json"),
-        driver_result=_read_numbers(root / "live" / "driver-result.json"),
     )
 
 
@@ -160,14 +158,6 @@ def _read_strings(path: Path) -> dict[str, str]:
     try:
         found = msgspec.json.decode(path.read_bytes())
         return {str(name): str(value) for name, value in found.items() if name != "schema"}
-    except (OSError, msgspec.MsgspecError, AttributeError):
-        return {}
-
-
-def _read_numbers(path: Path) -> dict[str, float]:
-    try:
-        found = msgspec.json.decode(path.read_bytes())
-        return {str(k): float(v) for k, v in found.items() if isinstance(v, int | float)}
     except (OSError, msgspec.MsgspecError, AttributeError):
         return {}
 

@@ -1,4 +1,4 @@
-"""What each engine promises, read from scenarios/expectations.yaml: the yardstick of the exit code."""
+"""What each engine promises, from scenarios/expectations.yaml: the yardstick of the exit code."""
 
 from dataclasses import dataclass
 from functools import cache
@@ -66,9 +66,7 @@ def load_expectations(path: Path) -> dict[str, dict[str, Expectation]]:
         raise UsageError(f"{path}: {'; '.join(problems)}")
     return {
         name: {
-            key: Expectation(
-                word=entry.word, source=table.sources[entry.source], quote=entry.quote
-            )
+            key: Expectation(word=entry.word, source=table.sources[entry.source], quote=entry.quote)
             for key, entry in promises.items()
         }
         for name, promises in table.engines.items()

@@ -24,6 +24,9 @@ class RunFacts:
     """Offered; 0 for at_once."""
     set_up_s: float = 0.0
     """First process to all pods ready."""
+    lateness_ms_p99: float = 0.0
+    """Of the driver: from the intended start to the moment when it turned to it; waiting for a slot
+    that is down is the engine's and the platform's, and counts in the start's latency."""
     processes: tuple[ProcessRow, ...] = ()
     harness_lag_ms_max: float = 0.0
     """Longest delay of the harness's own event loop during the load."""

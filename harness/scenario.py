@@ -54,11 +54,13 @@ class LoadSpec:
     """Offered load, open loop: arrivals come by the clock, not by answers."""
 
     agents: int = 100
+    """How many are started, those of the warm-up not counted."""
     shape: str = "constant"
     """constant | ramp | at_once."""
     rate_per_s: float | None = None
     """Agents per second; None means ``capacity_ratio`` of what the warm-up measured."""
     capacity_ratio: float = 0.7
+    """Share of the warm-up's agents per second that is offered when no rate is given."""
     warm_up_agents: int = 30
     """Started at once before the load, and left out of every figure."""
     starts_in_flight: int = 64
@@ -72,10 +74,13 @@ class LlmSpec:
     latency_ms: float = 1000.0
     """Median of a lognormal."""
     latency_sigma: float = 0.3
+    """Of the logarithm: 0.3 puts one answer in twenty above 1.6 medians."""
     tool_latency_ms: float = 0.0
     """Median of the same lognormal for the answer of a tool; its effect happens at once."""
     requests_per_min: int | None = None
+    """Quota, as a bucket that fills continuously; None means unlimited."""
     tokens_per_min: int | None = None
+    """Quota of prompt and completion tokens together; None means unlimited."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,10 +90,13 @@ class FaultSpec:
     kind: str
     """A name of the faults registry, such as kill_pod."""
     count: int = 1
+    """How many of this family, spread over the range of progress."""
     in_flight_min: int = 3
     """Steps in flight on the victim before the fault may strike."""
     progress_from: float = 0.05
+    """Share of the plan's LLM answers from which on it may strike."""
     progress_to: float = 0.95
+    """Share before which the last one is due."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,7 +105,9 @@ class Scenario:
 
     schema: int = SCHEMA
     name: str
+    """Letters, digits, - and _; part of the run's folder."""
     summary: str
+    """One line for the page."""
     mix: dict[str, float] = field(default_factory=lambda: {"chain": 1.0})
     """Pattern -> weight; patterns are chain, tools, parallel."""
     steps: int = 5
@@ -105,6 +115,7 @@ class Scenario:
     load: LoadSpec = LoadSpec()
     llm: LlmSpec = LlmSpec()
     pods: int = 3
+    """Slots; each runs one worker, with its sidecar if the engine has one."""
     faults: tuple[FaultSpec, ...] = ()
     exposures_min: int = 30
     """Interrupted exposures below which a pass under faults is unknown."""
@@ -217,7 +228,7 @@ def _llm_checks(llm: LlmSpec) -> list[tuple[bool, str]]:
             f"llm.latency_ms is {llm.latency_ms}, expected 0 or more",
         ),
         (
-            llm.tool_latency_ms >= 0,
+            0 <= llm.tool_latency_ms < math.inf,
             f"llm.tool_latency_ms is {llm.tool_latency_ms}, expected 0 or more",
         ),
         (0 <= llm.latency_sigma <= 5, f"llm.latency_sigma is {llm.latency_sigma}, expected 0 to 5"),

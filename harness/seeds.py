@@ -8,7 +8,6 @@ from random import Random
 
 import numpy as np
 
-
 Chance = Random
 """A named stream of draws, for signatures."""
 

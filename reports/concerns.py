@@ -81,13 +81,16 @@ def _of_run(column: Column) -> Iterator[tuple[str, str, str]]:
     for assumption in run.assumptions:
         if not assumption.is_met:
             yield "assumption", wording.one_line(assumption.name), wording.sentence(assumption.text)
-    yield from _unknowns(run)
+    yield from _unknowns(column)
     yield from _controls(run)
+    unmet = {one.text for one in run.assumptions if not one.is_met}
     for doubt in run.doubts:
-        yield "doubt", "", wording.sentence(doubt)
+        if doubt not in unmet:
+            yield "doubt", "", wording.sentence(doubt)
 
 
-def _unknowns(run: RunResult) -> Iterator[tuple[str, str, str]]:
+def _unknowns(column: Column) -> Iterator[tuple[str, str, str]]:
+    run = column.run
     reasons: dict[str, list[str]] = {}
     for row in run.promises:
         if promise_state(row) is State.UNKNOWN:
@@ -95,7 +98,7 @@ def _unknowns(run: RunResult) -> Iterator[tuple[str, str, str]]:
             reasons.setdefault(reason, []).append(row.key)
     for reason, keys in reasons.items():
         yield "unknown", key_list(keys), reason
-    if run.verdict == "unknown" and not reasons:
+    if column.state is State.UNKNOWN and not reasons:
         yield "unknown", "", wording.sentence(run.headline or "the run as a whole was not judged")
 
 

@@ -173,9 +173,12 @@ def escaped(text: str) -> str:
     """A stranger's string as text on one line, in which nothing is markup and nobody is called."""
     line = wording.shortened(text, TEXT_WIDTH)
     line = (
-        line.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace("@", "&#64;")
+        line.replace("&", "&amp;")
+        .replace("<", "&lt;")
+        .replace(">", "&gt;")
+        .replace("@", "&commat;")
     )
-    line = line.replace("://", ":&#47;&#47;")
+    line = line.replace("://", ":&sol;&sol;")
     return SPECIAL.sub(r"\\\1", line)
 
 

@@ -77,7 +77,8 @@ def throughput_svg(run: RunResult, prefix: str) -> str:
     series = rebinned(run.series)
     struck = windows(run)
     with mpl.rc_context({**STYLE, "svg.hashsalt": prefix}):
-        figure = Figure(figsize=(7.8, 5.2), layout="constrained")
+        figure = Figure(figsize=(7.8, 5.2))
+        figure.subplots_adjust(left=0.08, right=0.99, top=0.95, bottom=0.095, hspace=0.32)
         rates, ends, running = figure.subplots(3, 1, sharex=True, height_ratios=(5, 3, 3))
         has_limits = any(series.limited_per_s)
         _line(rates, series, series.steps_per_s, color=FIRST, label="steps/s")
@@ -103,7 +104,9 @@ def resume_svg(run: RunResult, prefix: str) -> str:
         return ""
     drawn = shown[:FAULTS_MAX]
     with mpl.rc_context({**STYLE, "svg.hashsalt": prefix, "axes.grid.axis": "x"}):
-        figure = Figure(figsize=(7.8, 1.1 + 0.3 * len(drawn)), layout="constrained")
+        height = 0.75 + 0.3 * len(drawn)
+        figure = Figure(figsize=(7.8, height))
+        figure.subplots_adjust(left=0.3, right=0.98, top=1 - 0.1 / height, bottom=0.55 / height)
         axes = figure.subplots()
         rows = list(range(len(drawn)))
         axes.hlines(rows, 0, [fault.resume_s_max for fault in drawn], color=GRID, linewidth=5)

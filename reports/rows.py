@@ -288,9 +288,9 @@ def _price_rows(run: RunResult) -> Iterator[tuple[Value, ...]]:
         text(f"{counted(found.auxiliary_count, 'call')} of the framework itself, never a step"),
     )
     yield (
-        text("requests per used step"),
+        text("LLM requests per used step"),
         number(f"{found.requests_per_used_step:.3f}", found.requests_per_used_step),
-        text(f"{counted(found.requests_count, 'request')} in all, 429 answers and tools included"),
+        text(f"429 answers included; {counted(found.requests_count, 'request')} of all kinds"),
     )
     yield (
         text("answered 429"),

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from harness.history import (
     AgentStatus,
@@ -210,7 +211,7 @@ class Story:
         self.outcome_seq = self.marks[0][0] if self.marks else None
         self.tip: Row | None = None
         if self.marks:
-            seq, receipt, mark = self.marks[0]
+            _, receipt, mark = self.marks[0]
             self.tip = self.source(Entry(1, ContextKind.RECEIPT, receipt, mark))
         self.use = self.uses()
 
@@ -273,7 +274,7 @@ class Story:
 
     def commits(self) -> Iterable[tuple[str, str, int]]:
         last = self.plan.last
-        for one, two in zip(self.marks, self.marks[1:], strict=False):
+        for one, two in pairwise(self.marks):
             if one[1:] != two[1:]:
                 yield ("S1", "forked-lineage", -1)
         if last is not None:
@@ -313,7 +314,7 @@ class Story:
 
     def forks(self, last: Key) -> Iterable[tuple[str, str, int]]:
         tips = self.executed.get(last, [])
-        for one, two in zip(tips, tips[1:], strict=False):
+        for one, two in pairwise(tips):
             rests = [{row.begin for row in self.lineage(tip)} - {tip.begin} for tip in (one, two)]
             if rests[0] != rests[1] and not self.struck(one.caller, one.begin, two.begin):
                 yield ("S1", "forked-lineage", last[1])
@@ -325,7 +326,7 @@ class Story:
             if self.plan.before[cell]:
                 continue
             rows = self.executed.get(cell, [])
-            for one, two in zip(rows, rows[1:], strict=False):
+            for one, two in pairwise(rows):
                 if not self.struck(one.caller, one.begin, two.begin):
                     yield ("S1", "duplicate-start", -1)
                     return
@@ -334,7 +335,7 @@ class Story:
 
     def repeats(self) -> Iterable[tuple[str, str, int]]:
         for cell, rows in self.executed.items():
-            for one, two in zip(rows, rows[1:], strict=False):
+            for one, two in pairwise(rows):
                 if self.outcome_seq is not None and two.begin > self.outcome_seq:
                     yield ("S2", "recompute-after-outcome", cell[1])
                 elif cell in self.use and two.begin > self.use[cell]:
@@ -363,7 +364,7 @@ class Story:
                 yield ("S5", "attempted-twice", cell[1])
             if sum(row.is_applied for row in rows) > 1:
                 yield ("S4", "double-applied", cell[1])
-            if any(one.key != two.key for one, two in zip(rows, rows[1:], strict=False)):
+            if any(one.key != two.key for one, two in pairwise(rows)):
                 yield ("S4", "key-instability", cell[1])
 
     # R

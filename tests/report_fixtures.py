@@ -430,6 +430,11 @@ def default_matrix() -> MatrixResult:
     return matrix_of(valid_run(), baseline_run(), *control_runs())
 
 
+def controls_matrix() -> MatrixResult:
+    """What `make demo` shows: the controls alone."""
+    return matrix_of(*control_runs(), name="demo")
+
+
 def wide_matrix() -> MatrixResult:
     """Eight columns of every state."""
     return matrix_of(
@@ -483,6 +488,7 @@ MATRICES = {
     "unknown": unknown_matrix,
     "unjudged": unjudged_matrix,
     "default": default_matrix,
+    "controls": controls_matrix,
     "wide": wide_matrix,
     "hostile": hostile_matrix,
     "empty": matrix_of,

@@ -1,3 +1,3 @@
-"""Message brokers behind one protocol. The first real ones come with the scenarios that need them."""
+"""Message brokers behind one protocol; the first real ones come with scenarios that need them."""
 
 BROKERS: tuple[str, ...] = ("none",)

@@ -22,6 +22,22 @@ class DriverProgress:
     failed: int = 0
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lateness:
+    """The driver's own delay."""
+
+    ms_p99: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DriverSummary:
+    """The part of driver-result.json that the harness needs."""
+
+    completed: int
+    failed: int
+    lateness: Lateness = Lateness()
+
+
 class Driver:
     """One driver process over one folder."""
 
@@ -81,8 +97,8 @@ class Driver:
         """Let it write its leftovers and end."""
         self.stop_file.touch()
 
-    def result(self) -> dict[str, float]:
-        """driver-result.json.
+    def result(self) -> DriverSummary:
+        """The summary of driver-result.json.
 
         Raises:
             HarnessError: the driver ended without one.
@@ -95,5 +111,4 @@ class Driver:
                 f"the driver left no result ({status}); its log ends with:\n"
                 f"{self.process.last_lines()}"
             )
-        found = msgspec.json.decode(path.read_bytes())
-        return {key: float(value) for key, value in found.items() if isinstance(value, int | float)}
+        return msgspec.json.decode(path.read_bytes(), type=DriverSummary)

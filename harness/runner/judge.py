@@ -17,7 +17,7 @@ from harness.clock import NS_PER_S
 from harness.errors import HarnessError
 from harness.expectations import Expectation, expectation_of
 from harness.history import NONE, AgentStatus, Evidence, Kind, RequestOutcome
-from harness.measures.latency import latencies_of, lateness_ns, resume_of
+from harness.measures.latency import latencies_of, resume_of
 from harness.measures.recovery import in_flight, victim_resume_ns
 from harness.measures.repeats import repeats_by_fault, repeats_of, steps_used
 from harness.measures.series import load_begin_ns, series_of
@@ -63,8 +63,8 @@ def result_of(archived: Archived, *, root: Path) -> RunResult:
     series = series_of(evidence)
     load_s = _load_s(evidence)
     is_refuted = any(row.is_surprise for row in rows)
-    # A promise that the engine does not make may stay unknown or fall; it never decides the exit.
-    promised = [checks[row.key].verdict for row in rows if row.expectation != "not promised"]
+    # What the engine does not promise may stay unknown or fall: it never decides the exit.
+    promised = [checks[row.key].verdict for row in rows if row.expectation == "promised"]
     verdict = Verdict.INVALID if is_refuted else worst([v for v in promised if v < 2] or [])
     is_broken = facts is None or facts.ending.startswith("broken")
     blank = blank_result(Order(scenario=plan.scenario, cell=plan.cell), seed=plan.seed)
@@ -89,7 +89,7 @@ def result_of(archived: Archived, *, root: Path) -> RunResult:
         offered_per_s=round(facts.rate_per_s, 3) if facts else 0.0,
         capacity_per_s=round(facts.capacity_per_s, 3) if facts else 0.0,
         load_s=round(load_s, 3),
-        lateness_ms_p99=round(_lateness_ms_p99(evidence), 3),
+        lateness_ms_p99=round(facts.lateness_ms_p99, 3) if facts else 0.0,
         resume=resume_of(evidence),
         latencies=latencies_of(evidence),
         faults=_fault_rows(evidence),
@@ -109,7 +109,7 @@ def assumptions_of(archived: Archived) -> tuple[Assumption, ...]:
     struck = sum(fault.has_struck for fault in evidence.faults)
     limited = _limited_ratio(evidence)
     wanted = archived.plan.scenario.limited_ratio_min
-    late = _lateness_ms_p99(evidence)
+    late = facts.lateness_ms_p99 if facts else 0.0
     found = [
         Assumption(
             name="evidence whole",
@@ -306,11 +306,6 @@ def _limited_ratio(evidence: Evidence) -> float:
     asked = int(np.count_nonzero(requests.kind != Kind.EFFECT))
     limited = int(np.count_nonzero(requests.outcome == RequestOutcome.LIMITED))
     return limited / asked if asked else 0.0
-
-
-def _lateness_ms_p99(evidence: Evidence) -> float:
-    late = lateness_ns(evidence)
-    return float(np.percentile(late, 99)) / 1e6 if len(late) else 0.0
 
 
 def _write_anomalies(root: Path, evidence: Evidence) -> None:

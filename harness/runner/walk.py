@@ -152,11 +152,10 @@ class Walk:
             if self.interrupted.is_set():
                 return None
             result = driver.result()
-            ended = result.get("completed", 0.0) + result.get("failed", 0.0)
+            ended = result.completed + result.failed
             if ended < len(self.warm_up):
                 raise HarnessError(
-                    f"warm-up: {ended:.0f} of {len(self.warm_up)} agents ended; see "
-                    f"{self.folder.logs}"
+                    f"warm-up: {ended} of {len(self.warm_up)} agents ended; see {self.folder.logs}"
                 )
             capacity = _capacity_per_s(self.folder.warm_up / "live" / "driver.jsonl")
             self.facts["capacity_per_s"] = capacity
@@ -236,7 +235,7 @@ class Walk:
             self._trouble("not all pods were healthy again at the end")
         driver.ask_to_stop()
         await self._watch.until_ended(driver)
-        driver.result()
+        self.facts["lateness_ms_p99"] = driver.result().lateness.ms_p99
         await witness.note("phase", "end", {})
         self._costs.sample(processes)
         return ending

@@ -83,7 +83,7 @@ def texts_of(record: type) -> dict[str, str]:
 
 
 def row(cells: tuple[str, ...]) -> str:
-    return "| " + " | ".join(cells) + " |"
+    return "| " + " | ".join(cells).replace("``", "`") + " |"
 
 
 @pytest.mark.parametrize("name", sorted(tables()))

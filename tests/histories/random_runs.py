@@ -1,8 +1,8 @@
 """Small random histories: runs of a correct engine, and the same with records that lie.
 
 The engine is a model: it walks programs step by step on pods that are killed, and repeats what a
-kill cut off before its use. A lie changes a few records at random, in ways that need not make sense:
-judges that agree on those agree on everything that a real engine could do.
+kill cut off before its use. A lie changes a few records at random, in ways that need not make
+sense: judges that agree on those agree on everything that a real engine could do.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from harness.oracle import Required, required_of
 from harness.scenario import Program
 from mock_llm.ledger import Begin, End, Note, Outcome, Record
 from mock_llm.receipts import tag
-from tests.histories.build import S, SEED, chain, fan_out, tools
+from tests.histories.build import SEED, S, chain, fan_out, tools
 
 SLOTS = 2
 Entry = tuple[str, str, int, int]
@@ -179,7 +179,7 @@ class Walker:
             self.given[place] = (row.receipt, begin.seq)
 
     def cut(self) -> None:
-        """The pod is killed: what is open was executed for nobody; the newest unused is forgotten."""
+        """The pod is killed: what is open ran for nobody, and half of what is unused is forgotten."""
         for place in sorted(self.open):
             self.end(place, "client_gone")
         used = {entry[3] for shown in self.context.values() for entry in shown if entry[3] >= 0}

@@ -18,7 +18,7 @@ def test_a_manual_clock_moves_when_it_sleeps() -> None:
 
 def test_a_manual_sleep_lets_others_run() -> None:
     """A poller on a manual clock cannot starve what it waits for."""
-    seen = []
+    seen: list[object] = []
 
     async def both() -> None:
         clock = ManualClock()

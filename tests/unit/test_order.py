@@ -20,14 +20,14 @@ def order(cell: Cell = REFERENCE, **fields: object) -> Order:
     return Order(scenario=replace(SCENARIO, **fields), cell=cell)  # type: ignore[arg-type]
 
 
-def with_fault(kind: str) -> dict[str, object]:
-    return {"faults": (FaultSpec(kind=kind),)}
+def with_fault(kind: str) -> tuple[FaultSpec, ...]:
+    return (FaultSpec(kind=kind),)
 
 
 def test_a_possible_order_has_no_problems() -> None:
     """What can run is not talked about."""
     assert problems_of_order(order()) == []
-    assert problems_of_order(order(DAPR, **with_fault("kill_sidecar"))) == []
+    assert problems_of_order(order(DAPR, faults=with_fault("kill_sidecar"))) == []
 
 
 def test_an_order_is_named_by_its_cell() -> None:
@@ -44,8 +44,8 @@ def test_an_order_is_named_by_its_cell() -> None:
         (order(replace(REFERENCE, store="redis")), "reference cannot use the store redis"),
         (order(replace(DAPR, store="none")), "dapr_workflow cannot use the store none"),
         (order(replace(DAPR, store="sqlite")), "pods is 3, expected 1 on the store sqlite"),
-        (order(**with_fault("flood")), "unknown fault 'flood'; known: kill_pod"),
-        (order(**with_fault("kill_sidecar")), "reference has no sidecar"),
+        (order(faults=with_fault("flood")), "unknown fault 'flood'; known: kill_pod"),
+        (order(faults=with_fault("kill_sidecar")), "reference has no sidecar"),
         (order(pods=0), "pods is 0, expected at least 1"),
     ],
 )
@@ -58,7 +58,7 @@ def test_each_impossibility_is_one_sentence(wrong: Order, told: str) -> None:
 
 def test_everything_wrong_is_said_at_once() -> None:
     """Engine, fault and count in one go."""
-    wrong = order(replace(REFERENCE, engine="dpr"), pods=0, **with_fault("flood"))
+    wrong = order(replace(REFERENCE, engine="dpr"), pods=0, faults=with_fault("flood"))
 
     assert len(problems_of_order(wrong)) == 3
 
