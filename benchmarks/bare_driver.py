@@ -1,7 +1,6 @@
-"""The least that runs agents on Dapr Workflow: worker, client and wait in one process, 64 starts at once.
+"""The least that runs agents on Dapr Workflow: worker, client, wait; 64 starts in flight.
 
-What the harness costs is measured against this (benchmarks/overhead.py). It needs a sidecar and an
-LLM on loopback, and prints the seconds from the first start to the last end.
+benchmarks/overhead.py measures the harness against it; sidecar and LLM come from there.
 """
 
 import asyncio
@@ -18,6 +17,7 @@ _session: list[aiohttp.ClientSession] = []
 
 
 def agent(ctx, steps):
+    """Workflow: a chain of LLM calls."""
     answer = ""
     for number in range(steps):
         answer = yield ctx.call_activity(
@@ -27,6 +27,7 @@ def agent(ctx, steps):
 
 
 async def call_llm(_ctx, prompt):
+    """Activity: one chat completion."""
     if not _session:
         _session.append(aiohttp.ClientSession())
     body = {"model": "mock", "messages": [{"role": "user", "content": prompt}]}
@@ -36,6 +37,7 @@ async def call_llm(_ctx, prompt):
 
 
 async def main(agents, steps):
+    """Start all, wait for all, print the seconds."""
     runtime = WorkflowRuntime()
     runtime.register_workflow(agent)
     runtime.register_activity(call_llm)

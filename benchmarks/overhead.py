@@ -1,4 +1,4 @@
-"""What the harness costs: agents/s under it, divided by agents/s of a bare driver, in interleaved pairs.
+"""What the harness costs: agents/s under it, by those of a bare driver, in interleaved pairs.
 
     python -m benchmarks.overhead --agents 500 --pairs 5
 
@@ -27,7 +27,7 @@ def main() -> None:
     parser.add_argument("--pairs", type=int, default=5)
     asked = parser.parse_args()
     provided = find_provided()
-    ratios, shares, everything = [], [], []
+    ratios, shares = [], []
     for number in range(asked.pairs):
         sides: dict[str, Measured] = {}
         for name, side in (("harness", under_harness), ("bare", bare)):
@@ -38,9 +38,6 @@ def main() -> None:
         ratios.append(ours.agents_per_s / theirs.agents_per_s)
         total = sum(ours.cpu_s.values())
         shares.append(sum(ours.cpu_s.get(name, 0.0) for name in OURS) / total)
-        everything.append(
-            (total - ours.cpu_s.get("worker", 0) - ours.cpu_s.get("sidecar", 0)) / total
-        )
         print(
             f"pair {number + 1}: harness {ours.agents_per_s:.1f}, bare {theirs.agents_per_s:.1f} "
             f"agents/s, ratio {ratios[-1]:.3f}; driver and witness {shares[-1]:.1%} of all CPU; "

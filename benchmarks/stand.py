@@ -1,4 +1,4 @@
-"""What both sides of the overhead benchmark stand on: the same runtime, store and mock LLM, one pod."""
+"""What both sides of the overhead benchmark stand on: one runtime, store and mock LLM."""
 
 import asyncio
 import io

@@ -1,4 +1,4 @@
-"""One agent's timeline in plain words, from evidence alone: what a person reads to believe a verdict."""
+"""One agent's timeline in plain words, from evidence alone: what to read to believe a verdict."""
 
 import numpy as np
 

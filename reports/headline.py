@@ -100,7 +100,13 @@ def controls_line(matrix: MatrixResult) -> str:
         parts.append(
             f"{column.engine} ({column.number}) was refuted in {key_list(refuted) or 'nothing'}"
         )
-    return f"Controls: {'; '.join(parts)}." if parts else ""
+    if not parts:
+        return ""
+    states = {column.engine: column.state for column in columns(matrix)}
+    stands = states.get("control:guarded") in (State.VALID, State.VALID_BEYOND)
+    proof = stands and states.get("control:naive") is State.BROKE_AS_MEANT
+    end = " So red and green can both be reached here." if proof else ""
+    return f"Controls: {'; '.join(parts)}.{end}"
 
 
 def _standing_sentence(judged: list[Column]) -> str:

@@ -51,14 +51,15 @@ def at_a_glance(matrix: MatrixResult) -> Table | None:
             Head(text="LLM repeats", is_number=True),
             Head(text="Tool repeats", is_number=True),
             Head(text="Tokens wasted", is_number=True),
-            Head(text="CPU-s per 1,000 agents", is_number=True),
+            Head(text="CPU-s per 1,000", is_number=True),
             Head(text="Peak memory", is_number=True),
-            Head(text="Harness share of CPU", is_number=True),
+            Head(text="Harness CPU", is_number=True),
         ),
         rows=tuple(_glance_row(column) for column in judged),
         is_sortable=len(judged) > 1,
         note="Runs of different scenarios carry different loads and faults; compare rates within "
-        "a scenario only. CPU-s and memory are those of all processes that the engine needs.",
+        "a scenario only. CPU-s per 1,000 accepted agents and peak memory are of all processes that the "
+        "engine needs; harness CPU is our own share of all CPU.",
     )
 
 

@@ -186,7 +186,7 @@ def faults(run: RunResult) -> Table | None:
         return None
     fired = sum(fault.fired_s >= 0 for fault in run.faults)
     planned = max(run.faults_planned, len(run.faults))
-    places = list(itertools.accumulate(fault.fired_s >= 0 for fault in run.faults))
+    places = list(itertools.accumulate(int(fault.fired_s >= 0) for fault in run.faults))
     exposed = sum(max(fault.in_flight_count, 0) for fault in run.faults)
     return Table(
         key="faults",
@@ -198,8 +198,8 @@ def faults(run: RunResult) -> Table | None:
             Head(text="Victim"),
             Head(text="Fired at", is_number=True),
             Head(text="Healed after", is_number=True),
-            Head(text="Of it", is_long=True),
-            Head(text="In flight, at most", is_number=True),
+            Head(text="Parts of the heal", is_long=True),
+            Head(text="In flight (≤)", is_number=True),
             Head(text="Resumed p50", is_number=True),
             Head(text="Resumed max", is_number=True),
             Head(text="Repeats", is_number=True),

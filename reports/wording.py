@@ -107,6 +107,8 @@ def keys(promises: Iterable[str], order: Sequence[str]) -> str:
 
 def clean(text: str) -> str:
     """A string in which control and direction signs are spelled out, so that none can act."""
+    if text.isprintable():
+        return text
     return "".join(
         sign if sign in "\n\t" or not _is_control(sign) else f"\\u{ord(sign):04x}" for sign in text
     )

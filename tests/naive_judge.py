@@ -20,6 +20,7 @@ from harness.history import (
     Kind,
     RequestOutcome,
 )
+from mock_llm.receipts import tag_of
 
 Key = tuple[int, int, int, bool]
 """(agent, path, turn, is a tool call)"""
@@ -403,7 +404,7 @@ class Story:
         yield from self.conversations()
 
     def conversations(self) -> Iterable[tuple[str, str, int]]:
-        own = {receipt >> 40 for receipt in self.plan.receipt.values()}
+        own = {tag_of(receipt) for receipt in self.plan.receipt.values()}
         for row in self.rows:
             lost = [
                 entry
@@ -411,9 +412,9 @@ class Story:
                 if entry.kind in (ContextKind.RECEIPT, ContextKind.CALL) and source is None
             ]
             is_foreign = any(entry.kind == ContextKind.FOREIGN for entry in row.context)
-            if is_foreign or any(entry.value >> 40 not in own for entry in lost):
+            if is_foreign or any(tag_of(entry.value) not in own for entry in lost):
                 yield ("R", "cross-agent-leak", row.path)
-            if any(entry.value >> 40 in own for entry in lost):
+            if any(tag_of(entry.value) in own for entry in lost):
                 yield ("R", "unanswered-receipt", row.path)
             if row.kind == Kind.STEP and row.receipt and row.turn > 0 and not self.goes_on(row):
                 yield ("R", "context-corruption", row.path)

@@ -9,9 +9,11 @@ from harness.history import NONE, ContextKind, ContextRole, Flags, Ints, Kind
 from harness.measures.carried import carriers_of
 from harness.measures.exposure import spread
 from harness.measures.portion import Portion
+from mock_llm.receipts import tag_of
 
-_TAG_SHIFT = np.uint64(40)
-"""A receipt's tag stands above these bits; see mock_llm.receipts."""
+_TAG_BITS = tag_of(2**64 - 1).bit_length()
+_TAG_SHIFT = np.uint64(64 - _TAG_BITS)
+"""A receipt's tag stands above these bits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +68,9 @@ def _unknown_receipts(portion: Portion) -> tuple[Ints, Flags]:
     if not len(lost):
         return carrier, np.zeros(0, np.bool_)
     expected = portion.expected
-    own = (expected.agent.astype(np.int64) - portion.agent_from) << 24
+    own = (expected.agent.astype(np.int64) - portion.agent_from) << _TAG_BITS
     own |= (expected.receipt >> _TAG_SHIFT).astype(np.int64)
-    wanted = (agent.astype(np.int64) << 24) | tag.astype(np.int64)
+    wanted = (agent.astype(np.int64) << _TAG_BITS) | tag.astype(np.int64)
     return carrier, np.isin(wanted, own)
 
 

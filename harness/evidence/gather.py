@@ -159,6 +159,10 @@ class Gathered:
         """The outcome marks of the plan's agents, in order."""
         found = np.frombuffer(self._outcomes, _OUTCOME_COLUMNS)
         found = found[np.argsort(found["seq"], kind="stable")]
+        is_new = np.append(True, np.diff(found["seq"]) > 0)[: len(found)]
+        for seq in found["seq"][~is_new]:
+            self.complain("an outcome mark is in the ledger twice", f"sequence number {seq}")
+        found = found[is_new]
         return Outcomes(
             seq=found["seq"].copy(),
             t_ns=found["ns"].copy(),

@@ -173,13 +173,12 @@ class Supervisor:
             async with gate:
                 if pod.caller != caller or not pod.is_ready:
                     return
+                await self._witness.note("resubmit", agent, {"caller": caller})
                 try:
                     answer = await self._http.post(pod.url + "/agents", content=body, timeout=30.0)
                 except httpx.TransportError:
                     return
-                if answer.status_code == 202:
-                    await self._witness.note("resubmit", agent, {"caller": caller})
-                    self.resubmitted_count += 1
+                self.resubmitted_count += answer.status_code == 202
 
         async with asyncio.TaskGroup() as group:
             for agent, program in self._roster.unfinished(pod.slot):

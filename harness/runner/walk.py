@@ -68,7 +68,7 @@ class Walk:
         self._write_plan()
         processes = Processes(run=self.folder.root.name, logs=self.folder.logs, clock=self.clock)
         ports = Ports(os.getpid())
-        ending, leftovers = "finished", []
+        ending = "broken: the harness crashed; its traceback stands in the terminal"
         try:
             async with httpx.AsyncClient(trust_env=False) as http:
                 ending = await self._run(processes, ports, http)
@@ -76,17 +76,17 @@ class Walk:
             ending = "broken: " + "; ".join(str(error) for error in flatten(errors))
         finally:
             leftovers = await self._assert_nothing_left(processes, ports)
-        facts = RunFacts(
-            started_utc=f"{started:%Y-%m-%dT%H:%M:%SZ}",
-            ending=ending,
-            processes=self._costs.rows(processes),
-            harness_lag_ms_max=self._watch.lag_ns_max / 1e6,
-            leftovers=tuple(leftovers),
-            **self.facts,  # type: ignore[arg-type]
-        )
-        (self.folder.root / "run.json").write_bytes(
-            msgspec.json.format(msgspec.json.encode(facts), indent=1)
-        )
+            facts = RunFacts(
+                started_utc=f"{started:%Y-%m-%dT%H:%M:%SZ}",
+                ending=ending,
+                processes=self._costs.rows(processes),
+                harness_lag_ms_max=self._watch.lag_ns_max / 1e6,
+                leftovers=tuple(leftovers),
+                **self.facts,  # type: ignore[arg-type]
+            )
+            (self.folder.root / "run.json").write_bytes(
+                msgspec.json.format(msgspec.json.encode(facts), indent=1)
+            )
         return facts
 
     async def _run(self, processes: Processes, ports: Ports, http: httpx.AsyncClient) -> str:

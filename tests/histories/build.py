@@ -19,7 +19,7 @@ from harness.history import Evidence
 from harness.oracle import Required, required_of
 from harness.scenario import Program, Step
 from mock_llm.ledger import Begin, End, Note, Outcome, Record
-from mock_llm.receipts import tag
+from mock_llm.receipts import tag, tag_of
 
 SEED = 7
 S = 1_000_000_000
@@ -60,7 +60,7 @@ class Teller:
 
     def value(self, agent: str, path: str, turn: int) -> int:
         found = self.required(agent, path, turn)
-        return found.receipt if found else tag(agent, path) << 40 | 0xBAD + turn
+        return found.receipt if found else forged(agent, path, 0xBAD + turn)
 
     def carry(self, agent: str, path: str, turn: int, mark: int | None = None) -> tuple[int, int]:
         """(value, mark) of the latest attempt, or of the one that is named."""
@@ -96,6 +96,11 @@ class Told:
     line: Line
     agent: str = ""
     path: str = ""
+
+
+def forged(agent: str, path: str, low: int) -> int:
+    """A receipt value with a step's own tag, and a hash that nobody computed."""
+    return tag(agent, path) << 64 - tag_of(2**64 - 1).bit_length() | low
 
 
 def begin(

@@ -179,7 +179,7 @@ class Walker:
             self.given[place] = (row.receipt, begin.seq)
 
     def cut(self) -> None:
-        """The pod is killed: what is open ran for nobody, and half of what is unused is forgotten."""
+        """The pod is killed: what is open ran for nobody; of the unused, half is forgotten."""
         for place in sorted(self.open):
             self.end(place, "client_gone")
         used = {entry[3] for shown in self.context.values() for entry in shown if entry[3] >= 0}

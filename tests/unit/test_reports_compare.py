@@ -8,7 +8,7 @@ from harness.results import MatrixResult
 from harness.verdict import PROMISES
 from reports.compare import State, bound_text, promise_state, run_state, vector
 from reports.concerns import concerns
-from reports.headline import headline, page_state
+from reports.headline import controls_line, headline, page_state
 from tests import report_fixtures as fixtures
 
 
@@ -91,6 +91,8 @@ def test_control_that_stands_is_a_concern() -> None:
     assert run_state(naive) is State.BROKE_AS_MEANT
     assert run_state(standing) is State.UNKNOWN
     assert "control" in [concern.kind for concern in concerns(matrix)]
+    assert "can both be reached" not in controls_line(matrix)
+    assert "can both be reached" in controls_line(fixtures.default_matrix())
 
 
 PROMISE_KEYS = [promise.key for promise in PROMISES]

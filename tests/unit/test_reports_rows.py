@@ -48,6 +48,7 @@ def test_unfired_fault_is_loud() -> None:
     assert "3 of 4 planned faults fired" in table.caption
     assert [value.text for value in table.rows[3]].count("–") == 8
     assert table.rows[3][3].text == "never fired"
+    assert [row[1].text for row in table.rows] == ["1", "2", "3", "–"]
 
 
 def test_percentile_needs_samples() -> None:

@@ -6,6 +6,7 @@ so a resumed agent is at once where it stopped.
 
 import asyncio
 from collections.abc import Iterator, Sequence
+from functools import partial
 
 from harness.engines.contract import AgentView
 from harness.engines.llm import TOOLS, Answer, LlmError, Message, ToolCall, patiently
@@ -74,7 +75,9 @@ class Interpreter:
         policy = self._policy
         value = policy.recall(agent, name)
         if value is None:
-            answer = await patiently(lambda: policy.ask(agent, messages, tools), policy.wait_s)
+            answer = await patiently(
+                lambda: policy.ask(agent, name, messages, tools), partial(policy.wait_s, agent)
+            )
             value = policy.commit(agent, name, stored(answer))
         return restored(value)
 
@@ -82,7 +85,7 @@ class Interpreter:
         policy = self._policy
         receipt = policy.recall(agent, name)
         if receipt is None:
-            value = await patiently(lambda: policy.act(agent, call), policy.wait_s)
+            value = await patiently(lambda: policy.act(agent, call), partial(policy.wait_s, agent))
             receipt = policy.commit(agent, name, value)
         return receipt
 

@@ -33,6 +33,14 @@ class Memory:
         """The programs of accepted agents that have not ended, in the order of their start."""
         return list(self._programs.values())
 
+    def program(self, agent: str) -> Program:
+        """The program of an accepted agent that has not ended."""
+        return self._programs[agent]
+
+    def results_count(self, agent: str) -> int:
+        """How many results of a running agent are in the journal."""
+        return len(self._results[agent])
+
     def view(self, agent: str) -> AgentView | None:
         """How far an agent is; None for one that was never accepted."""
         return self._ends.get(agent) or (RUNNING if agent in self._programs else None)

@@ -1,7 +1,7 @@
 """Every decision of the reference engine on which a promise rests, one method each.
 
-The interpreter walks and this decides. A mutant is a subclass that overrides one method, and an
-entry in POLICIES; nothing else of the engine changes.
+The interpreter walks and this decides. A mutant is a subclass that overrides one decision, and an
+entry in mutants.MUTANTS; nothing else of the engine changes.
 """
 
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ class Policy:
         self.memory = memory
         self.llm = llm
 
-    def admit(self, program: Program) -> bool:
+    async def admit(self, program: Program) -> bool:
         """Whether a start begins a run: only that of an agent that was never accepted. Durable."""
         if self.memory.view(program.agent) is not None:
             return False
@@ -52,9 +52,9 @@ class Policy:
         return value
 
     async def ask(
-        self, agent: str, messages: Sequence[Message], tools: Sequence[Message] | None
+        self, agent: str, name: str, messages: Sequence[Message], tools: Sequence[Message] | None
     ) -> Answer:
-        """Compute an answer: one call. Raises as `Llm.chat` does."""
+        """Compute the answer of a turn, ``name``: one call. Raises as `Llm.chat` does."""
         return await self.llm.chat(messages, tools=tools)
 
     async def act(self, agent: str, call: ToolCall) -> str:
@@ -68,13 +68,16 @@ class Policy:
         """The idempotency key of an effect: the same in every attempt, and no other effect's."""
         return f"{agent}/{path}"
 
-    def wait_s(self, error: EngineError, tries: int) -> float | None:
+    def wait_s(self, agent: str, error: EngineError, tries: int) -> float | None:
         """Seconds between a failed call and the next one; None to give up."""
         return polite_wait_s(error, tries)
 
     def end(self, agent: str, view: AgentView) -> None:
         """Make the end durable; from here on it shows."""
         self.memory.end(agent, view)
+
+    def close(self) -> None:
+        """The incarnation ends in order: let go of what was started beside the agents."""
 
 
 def stored(answer: Answer) -> str:
@@ -85,7 +88,3 @@ def stored(answer: Answer) -> str:
 def restored(value: str) -> Answer:
     """The answer in a committed result."""
     return answer_of(msgspec.json.decode(value))
-
-
-POLICIES: dict[str, type[Policy]] = {"default": Policy}
-"""Variant -> its decisions."""
