@@ -51,5 +51,9 @@ def main() -> None:
     )
 
 
+def _rounded(side: Measured) -> dict[str, float]:
+    return {kind: round(spent, 1) for kind, spent in side.cpu_s.items()}
+
+
 if __name__ == "__main__":
     main()

@@ -31,7 +31,7 @@ class State(enum.Enum):
     FAILED = ("!", "failed", "warn")
     VALID = ("✓", "valid", "good")
     VALID_BEYOND = ("✓", "valid as promised", "good")
-    BROKE_AS_MEANT = ("△", "refuted, as it must be", "odd")
+    BROKE_AS_MEANT = ("△", "refuted as meant", "odd")
     INVALID = ("✗", "invalid", "bad")
 
     @property

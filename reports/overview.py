@@ -58,8 +58,8 @@ def at_a_glance(matrix: MatrixResult) -> Table | None:
         rows=tuple(_glance_row(column) for column in judged),
         is_sortable=len(judged) > 1,
         note="Runs of different scenarios carry different loads and faults; compare rates within "
-        "a scenario only. CPU-s per 1,000 accepted agents and peak memory are of all processes that the "
-        "engine needs; harness CPU is our own share of all CPU.",
+        "a scenario only. CPU-s per 1,000 accepted agents and peak memory are of all processes "
+        "that the engine needs; harness CPU is our own share of all CPU.",
     )
 
 
@@ -92,12 +92,14 @@ def exit_meaning(code: int) -> str:
 def _glance_row(column: Column) -> tuple[Value, ...]:
     run = column.run
     ended = run.agents_completed + run.agents_failed
+    accepted = run.agents_accepted
+    shown = count(ended) if ended == accepted else f"{count(ended)} of {count(accepted)}"
     tokens = run.repeats.wasted_tokens + run.repeats.useful_tokens + run.repeats.auxiliary_tokens
     wasted = run.repeats.wasted_tokens / tokens if tokens else -1.0
     return (
         text(f"{column.number} {column.label}", link=column.anchor),
         Value(text=f"{column.state.symbol} {column.state.word}", tone=column.state.tone),
-        number(f"{count(ended)} of {count(run.agents_accepted)}", ended),
+        number(shown, ended),
         number(decimal(run.agents_per_s), run.agents_per_s),
         number(count(run.resume.count), run.resume.count),
         _resume(run, run.resume.ms_p50, 1),

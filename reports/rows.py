@@ -17,6 +17,13 @@ from reports.wording import NONE, count, counted, decimal, milliseconds, percent
 P95_MIN_COUNT = 20
 P99_MIN_COUNT = 100
 """Fewer samples have no such percentile but their maximum."""
+LATENCIES = {
+    "agent": "agent: intended start to end",
+    "start": "start: first POST to accepted",
+    "step": "LLM request: begin to answer",
+    "lateness": "driver: intended start to first POST",
+}
+"""What the distributions of the results measure, by name; other names are shown as they are."""
 PHASES = {
     "before": "before the first fault",
     "during": "inside fault windows",
@@ -161,7 +168,7 @@ def distribution_row(entry: Distribution, title: str = "") -> tuple[Value, ...]:
         return number(milliseconds(value), value) if is_enough else number(NONE, -1)
 
     return (
-        text(wording.one_line(title or entry.name)),
+        text(wording.one_line(title or LATENCIES.get(entry.name, entry.name))),
         number(count(entry.count), entry.count),
         shown(entry.ms_p50, 1),
         shown(entry.ms_p95, P95_MIN_COUNT),
@@ -340,7 +347,7 @@ def _load_note(run: RunResult) -> str:
     if run.capacity_per_s > 0:
         parts.append(f"the warm-up ended {decimal(run.capacity_per_s)} agents/s")
     if run.lateness_ms_p99 >= 0:
-        parts.append(f"the driver sent at most {milliseconds(run.lateness_ms_p99)} late (p99)")
+        parts.append(f"99 % of starts were sent at most {milliseconds(run.lateness_ms_p99)} late")
     return wording.sentence("; ".join(parts))
 
 

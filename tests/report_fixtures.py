@@ -222,7 +222,7 @@ def run_of(
         ),
         latencies=(
             Distribution(
-                name="agent, start to end",
+                name="agent",
                 count=1998,
                 ms_p50=6210,
                 ms_p95=11_300,
@@ -230,7 +230,7 @@ def run_of(
                 ms_max=19_900,
             ),
             Distribution(
-                name="accept (POST to 202)",
+                name="start",
                 count=2000,
                 ms_p50=7.4,
                 ms_p95=31,
@@ -238,7 +238,7 @@ def run_of(
                 ms_max=412,
             ),
             Distribution(
-                name="LLM answer, of it by the mock",
+                name="step",
                 count=12,
                 ms_p50=990,
                 ms_p95=2100,

@@ -7,7 +7,7 @@ import numpy as np
 
 from harness.checkers.found import Found
 from harness.clock import NS_PER_S
-from harness.history import NONE, Evidence, Ints, RequestOutcome
+from harness.history import NONE, Evidence, FaultWindow, Ints, RequestOutcome
 from harness.measures.series import load_begin_ns
 from harness.verdict import Anomaly
 
@@ -135,10 +135,16 @@ class Teller:
         told = []
         for fault in self._evidence.faults:
             struck = sorted(callers.intersection(fault.victims))
-            if struck and fault.fired_ns != NONE and fault.fired_ns <= until_ns:
-                when = self._time(fault.fired_ns)
-                told.append((fault.fired_ns, f"{struck[0]} was struck at {when} ({fault.name})"))
+            if struck and fault.firing_ns <= until_ns:
+                told.append((fault.firing_ns, f"{struck[0]} {self._strike(fault)} ({fault.name})"))
         return told
+
+    def _strike(self, fault: FaultWindow) -> str:
+        """When a fault struck, as closely as its marks tell."""
+        if fault.fired_ns == NONE:
+            return f"was about to be struck at {self._time(fault.firing_ns)}"
+        begin = f"{(fault.firing_ns - self._begin_ns) / NS_PER_S:.3f}"
+        return f"was struck between {begin} and {self._time(fault.fired_ns)}"
 
     def _time(self, t_ns: int) -> str:
         return f"{(t_ns - self._begin_ns) / NS_PER_S:.3f} s"

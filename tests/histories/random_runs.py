@@ -16,7 +16,7 @@ import msgspec
 from harness.evidence import DriverEvent, evidence_of
 from harness.history import Evidence
 from harness.oracle import Required, required_of
-from harness.scenario import Program
+from harness.scenario import Program, Step
 from mock_llm.ledger import Begin, End, Note, Outcome, Record
 from mock_llm.receipts import tag
 from tests.histories.build import SEED, S, chain, fan_out, tools
@@ -34,6 +34,7 @@ class Run:
             lambda agent: chain(agent, "1", "2", "3"),
             lambda agent: tools(agent, 2),
             fan_out,
+            with_side_step,
         ]
         self.programs = [chance.choice(make)(f"a{number}") for number in range(agents)]
         self.records: list[Record] = []
@@ -80,6 +81,18 @@ class Run:
         self.incarnation[slot] += 1
         if self.chance.random() < 0.9:
             self.note("healed", name, detail)
+
+
+def with_side_step(agent: str) -> Program:
+    """A program with a step that nothing builds on."""
+    return Program(
+        agent=agent,
+        steps=(
+            Step(path="1", kind="say"),
+            Step(path="2", kind="say", after=("1",)),
+            Step(path="3", kind="say", after=("1",)),
+        ),
+    )
 
 
 class Walker:

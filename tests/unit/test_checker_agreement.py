@@ -1,14 +1,16 @@
 """The judge agrees with the one that is written out record by record."""
 
 from collections import Counter
+from dataclasses import replace
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.checkers import CHECKERS, all_anomalies, run_checkers
 from harness.checkers.found import Scan
-from harness.history import Evidence
+from harness.history import Evidence, Ints
 from harness.measures.portion import portions
 from harness.measures.repeats import repeats
 from harness.verdict import Verdict
@@ -57,6 +59,42 @@ def test_portions_do_not_matter(seed: int) -> None:
             for rows in (1, 10_000)
         )
         assert counts(small) == counts(large)
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_gaps_between_sequence_numbers_do_not_matter(seed: int) -> None:
+    """A ledger of which most is left out, such as a long warm-up, is judged alike."""
+    evidence = lying_run(seed)
+    sparse = replace(
+        evidence,
+        requests=replace(
+            evidence.requests,
+            begin_seq=_wide(evidence.requests.begin_seq),
+            end_seq=_wide(evidence.requests.end_seq),
+            mark=_wide(evidence.requests.mark),
+        ),
+        context=replace(evidence.context, mark=_wide(evidence.context.mark)),
+        outcomes=replace(
+            evidence.outcomes,
+            seq=_wide(evidence.outcomes.seq),
+            mark=_wide(evidence.outcomes.mark),
+        ),
+        faults=tuple(
+            replace(
+                fault,
+                firing_seq=fault.firing_seq * 1000,
+                fired_seq=fault.fired_seq * 1000,
+                healed_seq=fault.healed_seq * (1000 if fault.healed_seq > 0 else 1),
+            )
+            for fault in evidence.faults
+        ),
+    )
+
+    assert found(sparse) == found(evidence)
+
+
+def _wide(seqs: Ints) -> Ints:
+    return np.where(seqs > 0, seqs * 1000, seqs)
 
 
 def counts(scan: Scan) -> tuple[object, ...]:

@@ -6,6 +6,7 @@ import numpy as np
 
 from harness.checkers.committed_once import CommittedOnce
 from harness.history import NONE, Evidence
+from harness.scenario import Program, Step
 from harness.verdict import Verdict
 from tests.histories.build import (
     ask,
@@ -99,6 +100,18 @@ def test_steps_before_a_lost_one_are_not_judged() -> None:
 
     assert [(anomaly.name, anomaly.path) for anomaly in result.anomalies] == [("lost-step", "2")]
     assert result.not_judged_count == 1
+
+
+def test_a_step_that_leads_nowhere_need_not_be_committed() -> None:
+    """No later step builds on it, so no outcome can rest on it."""
+    steps = (
+        Step(path="1", kind="say"),
+        Step(path="2", kind="say", after=("1",)),
+        Step(path="3", kind="say", after=("1",)),
+    )
+    told = [ask("a1", "1"), ask("a1", "2"), ask("a1", "3"), outcome("a1")]
+
+    assert names(evidence_of(*told, programs=[Program(agent="a1", steps=steps)])) == []
 
 
 def test_completion_without_a_receipt_is_a_false_terminal() -> None:

@@ -1,5 +1,7 @@
 """The rules that make a verdict are the same for every promise."""
 
+from pathlib import Path
+
 import pytest
 
 from harness.checkers import CHECKERS, all_anomalies, run_checkers
@@ -179,7 +181,8 @@ def test_an_anomalys_text_tells_times_from_the_begin_of_the_load() -> None:
     assert anomaly.text == (
         "agent a1, step 1: executed again after its result had been used: "
         f"asked by agents-0.1 at 1.000 s, answered at 2.000 s as {_short(evidence)}.2; "
-        "first used at 3.000 s by step 2; agents-0.1 was struck at 5.000 s (kill_pod-0); "
+        "first used at 3.000 s by step 2; "
+        "agents-0.1 was struck between 4.000 and 5.000 s (kill_pod-0); "
         f"asked again by agents-0.2 at 6.000 s, answered at 7.000 s as {_short(evidence)}.7"
     )
     assert anomaly.seqs == (2, 4, 7)
@@ -188,6 +191,13 @@ def test_an_anomalys_text_tells_times_from_the_begin_of_the_load() -> None:
 def test_every_anomaly_that_rests_on_absence_is_known() -> None:
     """A misspelt name would make it refute what it cannot."""
     assert set(MEANINGS) >= RESTS_ON_ABSENCE
+
+
+def test_the_guarantees_page_names_every_anomaly() -> None:
+    """What can be found is explained, each under its promise."""
+    page = (Path(__file__).parents[2] / "docs" / "guarantees.md").read_text()
+
+    assert [name for name in MEANINGS if f"`{name}`" not in page] == []
 
 
 def test_agents_without_requests_do_not_disturb() -> None:

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from harness.engines.contract import AgentView
-from harness.engines.reference.adapter import VARIANTS
+from harness.engines.reference.adapter import Reference
 from harness.engines.reference.journal import Entry, open_journal
 from harness.engines.reference.memory import Memory
-from harness.engines.reference.policy import POLICIES
+from harness.engines.reference.mutants import MUTANTS
 from harness.errors import HarnessError
 from harness.scenario import Program, Step
 
@@ -97,4 +97,4 @@ def test_an_entry_is_on_file_when_append_returns(tmp_path: Path) -> None:
 
 def test_each_variant_has_a_policy() -> None:
     """What the adapter offers is what the worker can be."""
-    assert tuple(POLICIES) == VARIANTS
+    assert Reference().variants == ("default", *MUTANTS)

@@ -85,8 +85,8 @@ def test_repeats_are_told_by_the_fault_that_explains_them() -> None:
         fired("agents-9.1"),
         fired("agents-0.1"),
         end("a1", "1", outcome="client_gone"),
-        healed("kill_pod-0"),
         healed("kill_pod-1"),
+        healed("kill_pod-0"),
         ask("a1", "1", caller="agents-0.2"),
         ask("a2", "1"),
         ask("a2", "1"),
@@ -118,6 +118,20 @@ def test_resume_time_runs_from_fire_to_the_first_new_use() -> None:
     assert in_flight(evidence) == {"kill_pod-0": 2}
     assert victim_resume_ns(evidence, fault).tolist() == [5 * S, NONE]
     assert resume_of(evidence).count == 1
+
+
+def test_only_what_is_used_after_the_fire_is_progress() -> None:
+    """A use before it is history; the victim goes on with its next one."""
+    evidence = evidence_of(
+        ask("a1", "1"),
+        begin("a1", "2"),
+        fired("agents-0.1"),
+        end("a1", "2", outcome="client_gone"),
+        ask("a1", "2", caller="agents-0.2"),
+        outcome("a1"),
+    )
+
+    assert victim_resume_ns(evidence, evidence.faults[0]).tolist() == [4 * S]
 
 
 def test_a_step_used_before_the_fault_is_not_in_flight() -> None:

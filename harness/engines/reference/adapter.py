@@ -2,14 +2,11 @@
 
 import sys
 
+from harness.engines.reference.variants import VARIANTS, summary_of
 from harness.engines.walk import KINDS
-from harness.errors import UsageError
 from harness.protocols import EngineSpec
 
 ENGINE = "reference"
-VARIANTS: tuple[str, ...] = ("default",)
-"""The correct engine; a mutant is a further variant."""
-
 WORKER = (sys.executable, "-m", "harness.engines.reference.worker")
 
 
@@ -20,15 +17,11 @@ class Reference:
     variants = VARIANTS
 
     def spec(self, variant: str) -> EngineSpec:
-        """See Engine."""
-        if variant not in VARIANTS:
-            raise UsageError(
-                f"unknown variant {variant!r} of {ENGINE}; known: {', '.join(VARIANTS)}"
-            )
+        """See Engine; a mutant's name may be followed by ``@<one agent in how many>``."""
         return EngineSpec(
             engine=ENGINE,
             variant=variant,
-            summary="journals each result before it uses it, and resumes by itself",
+            summary=summary_of(variant),
             recovery="native",
             intake="durable",
             any_pod_answers=False,

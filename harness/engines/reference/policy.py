@@ -4,7 +4,7 @@ The interpreter walks and this decides. A mutant is a subclass that overrides on
 entry in mutants.MUTANTS; nothing else of the engine changes.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
@@ -38,7 +38,7 @@ class Policy:
         """The step after those done, in the program's order; None at the end of the sequence."""
         return steps[len(done)] if len(done) < len(steps) else None
 
-    def conversation(self, agent: str, step: Step, answers: dict[str, str]) -> list[Message]:
+    def conversation(self, agent: str, step: Step, answers: Mapping[str, str]) -> list[Message]:
         """The opening of a step's conversation: here committed answers are used."""
         return [{"role": "user", "content": fill(step.prompt, answers)}]
 

@@ -7,9 +7,9 @@ from harness.engines.llm import Llm
 from harness.engines.reference.adapter import ENGINE
 from harness.engines.reference.interpreter import Interpreter
 from harness.engines.reference.memory import Memory
-from harness.engines.reference.policy import POLICIES, Policy
+from harness.engines.reference.policy import Policy
+from harness.engines.reference.variants import check_variant, make_policy
 from harness.engines.walk import KINDS
-from harness.errors import UsageError
 from harness.scenario import Program
 
 JOURNAL = "journal.jsonl"
@@ -25,10 +25,7 @@ class ReferenceWorker:
             UsageError: no such variant.
         """
         variant = surroundings.variant or "default"
-        if variant not in POLICIES:
-            raise UsageError(
-                f"unknown variant {variant!r} of {ENGINE}; known: {', '.join(POLICIES)}"
-            )
+        check_variant(variant)
         self.about = About(
             engine=ENGINE,
             variant=variant,
@@ -48,7 +45,9 @@ class ReferenceWorker:
         """Read the journal and go on with every agent that has not ended."""
         self._memory = await Memory.open(self._surroundings.state_dir / JOURNAL)
         self._llm = Llm(self._surroundings)
-        self._policy = POLICIES[self.about.variant](self._memory, self._llm)
+        self._policy = make_policy(
+            self.about.variant, self._memory, self._llm, self._surroundings.state_dir
+        )
         await self._agents.open()
         for program in self._policy.resumed():
             self._agents.spawn(Interpreter(self._policy).run(program))
@@ -56,7 +55,7 @@ class ReferenceWorker:
     async def start(self, agent: str, program: Program) -> None:
         """Journal the program, then run it, unless the agent is known."""
         assert self._policy is not None
-        if self._policy.admit(program):
+        if await self._policy.admit(program):
             self._agents.spawn(Interpreter(self._policy).run(program))
 
     async def view(self, agent: str) -> AgentView | None:
@@ -66,6 +65,8 @@ class ReferenceWorker:
 
     async def close(self) -> None:
         """Stop all agents where they are; the next incarnation goes on with them."""
+        if self._policy is not None:
+            self._policy.close()
         await self._agents.close()
         if self._llm is not None:
             await self._llm.close()

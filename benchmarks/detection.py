@@ -1,0 +1,407 @@
+"""Proves the judge on the mutants: ``python -m benchmarks.detection``.
+
+Every mutant runs through the real pipeline: pods, witness, ledger, driver, judge. Which agents it
+harmed is read from its own log and compared with the agents that the checkers name. Beside that, on
+a clock that jumps, one violation among ten thousand steps, and correct runs with random kills.
+Writes docs/detection.md; exits 1 when a violation was missed or an innocent agent blamed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import io
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import msgspec
+from rich.console import Console
+
+from benchmarks.detection_cases import CASES, CLIENT, Case
+from harness.archive import read_run
+from harness.checkers import all_anomalies, run_checkers
+from harness.cli.providing import machine_facts, provide
+from harness.clock import SystemClock
+from harness.cluster.keeper import keep
+from harness.engines.reference.planting import Planting, planted_in
+from harness.history import Evidence
+from harness.measures.client import misconduct
+from harness.plan import Cell, draw_plan, slots_of
+from harness.runner.display import PlainDisplay
+from harness.runner.folder import RunFolder
+from harness.runner.judge import judge
+from harness.runner.order import Order, spec_of
+from harness.runner.walk import Walk
+from harness.scenario import FaultSpec, LlmSpec, LoadSpec, Scenario
+from harness.verdict import PROMISE_KEYS, Anomaly
+
+PAGE = Path(__file__).parents[1] / "docs" / "detection.md"
+MIX = {"chain": 2.0, "tools": 1.0, "parallel": 1.0}
+CORRECT = "default"
+QUOTA = 600
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Size:
+    """How large a run is."""
+
+    agents: int = 24
+    rate: int = 3
+    """One agent in so many is harmed."""
+    kills: int = 3
+    seed: int = 1
+
+
+@dataclass(slots=True, kw_only=True)
+class Row:
+    """One run of one mutant, compared with what it did."""
+
+    mutant: str
+    steps: int
+    """Answers and tool calls that the plan demands."""
+    kills: int
+    planted: frozenset[str]
+    chosen: frozenset[str]
+    red: dict[str, Counter[str]] = field(default_factory=dict)
+    """Promise -> anomaly -> agents among the chosen."""
+    missed: frozenset[str] = frozenset()
+    blamed: tuple[Anomaly, ...] = ()
+    """Anomalies of agents that no mutant touched."""
+    doubt: str = ""
+    """Why the run itself cannot be trusted; empty when it can."""
+
+    @property
+    def is_proof(self) -> bool:
+        """Something was planted, all of it was found, and nobody else was blamed."""
+        is_done = bool(self.planted) or self.mutant == CORRECT
+        return is_done and not self.missed and not self.blamed and not self.doubt
+
+
+def scenario_of(case: Case | None, size: Size) -> Scenario:
+    """A load that gives the mutant its occasion; None is the correct engine, with kills."""
+    needs_kills = case is None or case.needs_kills
+    has_quota = case is not None and case.needs_quota
+    return Scenario(
+        name="detection",
+        summary="a mutant among correct agents",
+        mix={case.pattern: 1.0} if case is not None and case.pattern else MIX,
+        load=LoadSpec(agents=size.agents, rate_per_s=8.0, warm_up_agents=0),
+        llm=LlmSpec(latency_ms=300.0, requests_per_min=QUOTA if has_quota else None),
+        pods=2,
+        faults=(FaultSpec(kind="kill_pod", count=size.kills, in_flight_min=2, progress_to=0.7),)
+        if needs_kills
+        else (),
+        exposures_min=0,
+        liveness_s=30.0 if has_quota else 12.0,
+        run_s=120.0,
+    )
+
+
+def run_case(case: Case | None, root: Path, size: Size) -> Row:
+    """Run one mutant for real below ``root``, which must be new, and judge it."""
+    mutant = case.mutant if case is not None else CORRECT
+    variant = f"{mutant}@{size.rate}" if case is not None else mutant
+    scenario = scenario_of(case, size)
+    cell = Cell(engine="reference", variant=variant)
+    plan, agents, warm_up = draw_plan(scenario, cell, size.seed)
+    clock = SystemClock()
+    folder = RunFolder(root)
+    walk = Walk(
+        plan=plan,
+        agents=agents,
+        warm_up=warm_up,
+        spec=spec_of(cell),
+        provided=provide(
+            [Order(scenario=scenario, cell=cell)], dapr_bin=None, redis=None, report=print
+        ),
+        folder=folder,
+        clock=clock,
+        display=PlainDisplay(Console(file=io.StringIO()), clock),
+        interrupted=asyncio.Event(),
+    )
+    facts = asyncio.run(walk.perform())
+    result = judge(root)
+    evidence = read_run(root).evidence
+    planted = frozenset[str]().union(
+        *(planted_in(folder.state / "slots" / slot) for slot in slots_of(scenario))
+    )
+    broken = [entry.text for entry in result.assumptions if not entry.is_met]
+    return compare(
+        mutant,
+        evidence,
+        _stored(root / "anomalies.jsonl"),
+        planted=planted,
+        rate=size.rate,
+        kills=sum(fault.has_struck for fault in evidence.faults),
+        doubt="; ".join([*broken, *(() if facts.ending == "finished" else (facts.ending,))]),
+    )
+
+
+def compare(
+    mutant: str,
+    evidence: Evidence,
+    anomalies: Iterable[Anomaly],
+    *,
+    planted: frozenset[str],
+    rate: int,
+    kills: int,
+    doubt: str = "",
+) -> Row:
+    """Set what the checkers say beside what the mutant did."""
+    case = CASES.get(mutant)
+    planting = Planting(mutant=mutant, rate=rate)
+    names = evidence.names.agents
+    chosen = frozenset(name for name in names if case is not None and planting.is_chosen(name))
+    row = Row(
+        mutant=mutant,
+        steps=evidence.expected.count,
+        kills=kills,
+        planted=planted,
+        chosen=chosen,
+        doubt=doubt,
+    )
+    everything = [*anomalies, *_manners(evidence)]
+    guilty = {(one.promise, one.name, one.agent) for one in everything if one.agent in chosen}
+    for promise, name, _ in sorted(guilty):
+        row.red.setdefault(promise, Counter())[name] += 1
+    if case is not None:
+        found = {agent for _, name, agent in guilty if name == case.anomaly}
+        row.missed = planted - found
+    row.blamed = tuple(
+        one for one in everything if one.agent not in chosen and not _is_own(one, kills)
+    )
+    return row
+
+
+def _is_own(anomaly: Anomaly, kills: int) -> bool:
+    """What the correct engine does not promise either: a kill may repeat a tool call."""
+    return anomaly.promise == "S5" and kills > 0
+
+
+def _manners(evidence: Evidence) -> list[Anomaly]:
+    """Bad manners in the form of anomalies, one an agent and rule."""
+    return [
+        Anomaly(
+            name=found.name, promise=CLIENT, agent=evidence.names.agents[agent], path="", text=""
+        )
+        for found in misconduct(evidence)
+        for agent in sorted(set(found.agent.tolist()))
+        if found.name != "no-backoff"
+    ]
+
+
+def _stored(path: Path) -> list[Anomaly]:
+    return [msgspec.json.decode(line, type=Anomaly) for line in path.read_bytes().splitlines()]
+
+
+def rare(case: Case, steps: int, folder: Path) -> Row:
+    """One violation among so many steps, on the clock that jumps."""
+    from tests.mutants.stage import play  # noqa: PLC0415 - tests are not needed for the rest.
+
+    agents = steps // 5
+    rate = _rate_for_one(case, agents)
+    played = play(
+        folder,
+        f"{case.mutant}@{rate}",
+        agents=agents,
+        kills=20 if case.needs_kills else 4,
+        rate_per_s=100.0,
+        mix={case.pattern: 1.0} if case.pattern else MIX,
+        requests_per_min=QUOTA if case.needs_quota else None,
+    )
+    evidence = played.evidence
+    anomalies = all_anomalies(evidence)
+    return compare(
+        case.mutant,
+        evidence,
+        anomalies,
+        planted=played.planted,
+        rate=rate,
+        kills=evidence.faults_planned,
+    )
+
+
+def _rate_for_one(case: Case, agents: int) -> int:
+    """A rate by which a few of the agents are chosen: one, or enough for a kill to meet one."""
+    from harness.ids import agent_id  # noqa: PLC0415
+
+    wanted = 20 if case.needs_kills else 1
+    names = [agent_id(number) for number in range(agents)]
+    for rate in range(max(agents // wanted, 1), 50 * agents):
+        planting = Planting(mutant=case.mutant, rate=rate)
+        if sum(planting.is_chosen(name) for name in names) == wanted:
+            return rate
+    raise AssertionError(f"{case.mutant}: no rate chooses {wanted} of {agents} agents")
+
+
+def correct_runs(count: int, folder: Path) -> list[str]:
+    """Random correct runs with random kills on the clock that jumps; returns what was blamed."""
+    from tests.mutants.stage import play  # noqa: PLC0415 - tests are not needed for the rest.
+
+    blamed = []
+    for seed in range(1, count + 1):
+        kills = seed % 6
+        with tempfile.TemporaryDirectory(dir=folder) as place:
+            evidence = play(
+                Path(place), CORRECT, agents=8 + seed % 17, kills=kills, seed=seed
+            ).evidence
+        blamed += [
+            f"seed {seed}, {check.promise}: {check.reason}"
+            for check in run_checkers(evidence)
+            if check.anomalies and not (check.promise == "S5" and kills)
+        ]
+    return blamed
+
+
+HEAD = """# Detection: the judge, proven on planted faults
+
+Generated by `python -m benchmarks.detection`; do not edit. A *mutant* is the reference engine with
+one decision made wrong in some agents (`onceproof run --engine reference:<mutant>`); each writes
+down whom it harmed, and that is compared with the agents that the checkers name. *Missed* is a
+harmed agent that its checker did not name; *false alarms* are anomalies of agents that were left
+alone.
+"""
+REAL = """
+## Through the real pipeline
+
+Pods, witness, ledger, driver, kills, judge. {size}
+
+| mutant | caught by | agents | harmed | missed | false alarms | also red, and why |
+|---|---|--:|--:|--:|--:|---|
+"""
+RARE = """
+## One violation among {steps} steps
+
+The same engine, witness and judge in one process, on a clock that jumps. Mutants that need a kill
+choose twenty agents, since a kill must meet one. Those that need a process of their own run only
+above.
+
+| mutant | caught by | steps | kills | harmed | missed | false alarms |
+|---|---|--:|--:|--:|--:|--:|
+"""
+MATRIX = """
+## Mutant by checker
+
+● must catch it; ○ goes red on the same agents, for the reason above.
+
+"""
+
+
+def page(rows: list[Row], rares: list[Row], runs: int, size: Size, command: str) -> str:
+    """The page as text."""
+    size_text = (
+        f"{size.agents} agents a run on 2 pods, one agent in {size.rate} chosen, seed {size.seed}; "
+        f"{size.kills} pods killed where the mutant needs it, and on the correct engine."
+    )
+    parts = [HEAD, REAL.format(size=size_text), *(_real_line(row) for row in rows)]
+    parts += [MATRIX, *_matrix(rows)]
+    if rares:
+        parts.append(RARE.format(steps=f"{min(row.steps for row in rares):,} or more"))
+        parts += [_rare_line(row) for row in rares]
+    if runs:
+        parts.append(
+            f"\n## Correct runs\n\nNo checker went red in {runs} random correct runs with 0 to 5 "
+            "kills each (S5 aside, which the reference does not promise under kills).\n"
+        )
+    facts = machine_facts()
+    parts.append(f"\nMade with `{command}` on {facts['machine']}; {facts['system']}.\n")
+    return "".join(parts)
+
+
+def _real_line(row: Row) -> str:
+    case = CASES.get(row.mutant)
+    caught = f"{_promise(case)} {case.anomaly}" if case is not None else "nobody"
+    also = "; ".join(
+        f"{promise} ({', '.join(sorted(row.red[promise]))}): {_why(case, promise)}"
+        for promise in sorted(row.red)
+        if case is not None and promise != case.promise
+    )
+    doubt = f" **{row.doubt}**" if row.doubt else ""
+    name = f"`{row.mutant}`" if case is not None else "the correct engine, killed"
+    agents = len(row.chosen)
+    return (
+        f"| {name} | {caught} | {agents} chosen | {len(row.planted)} | {len(row.missed)} | "
+        f"{len(row.blamed)} | {also or 'none'}{doubt} |\n"
+    )
+
+
+def _rare_line(row: Row) -> str:
+    case = CASES[row.mutant]
+    return (
+        f"| `{row.mutant}` | {_promise(case)} {case.anomaly} | {row.steps} | {row.kills} | "
+        f"{len(row.planted)} | {len(row.missed)} | {len(row.blamed)} |\n"
+    )
+
+
+def _matrix(rows: list[Row]) -> list[str]:
+    keys = (*PROMISE_KEYS, CLIENT)
+    lines = [f"| mutant | {' | '.join(keys)} |\n|---|{'---|' * len(keys)}\n"]
+    for row in rows:
+        case = CASES.get(row.mutant)
+        must = case.promise if case is not None else ""
+        cells = ["" if key not in row.red else "●" if key == must else "○" for key in keys]
+        lines.append(f"| `{row.mutant}` | {' | '.join(cells)} |\n")
+    return lines
+
+
+def _promise(case: Case) -> str:
+    return "`measures.client`" if case.promise == CLIENT else case.promise
+
+
+def _why(case: Case, promise: str) -> str:
+    return case.also.get(promise, "**no reason on file**")
+
+
+def main() -> int:
+    """Run what was asked for; without names, everything, and write the page."""
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("mutants", nargs="*", metavar="MUTANT", help=f"of {', '.join(CASES)}")
+    options.add_argument("--agents", type=int, default=Size().agents)
+    options.add_argument("--rate", type=int, default=Size().rate)
+    options.add_argument("--seed", type=int, default=Size().seed)
+    options.add_argument("--steps", type=int, default=10_000, help="0 leaves the rare ones out")
+    options.add_argument("--runs", type=int, default=1000, help="correct runs; 0 for none")
+    options.add_argument("--page", type=Path, default=PAGE)
+    given = options.parse_args()
+    unknown = sorted(set(given.mutants) - set(CASES) - {CORRECT})
+    if unknown:
+        options.error(f"unknown mutant {', '.join(unknown)}; known: {', '.join(CASES)}")
+    size = Size(agents=given.agents, rate=given.rate, seed=given.seed)
+    names = given.mutants or [*CASES, CORRECT]
+    with tempfile.TemporaryDirectory() as place:
+        rows = [_told(run_case(CASES.get(name), Path(place) / name, size)) for name in names]
+        cases = [CASES[name] for name in names if name in CASES and given.steps]
+        rares = [
+            _told(rare(case, given.steps, Path(place) / f"rare-{case.mutant}"))
+            for case in cases
+            if not case.needs_process
+        ]
+        blamed = correct_runs(given.runs, Path(place))
+    for line in blamed:
+        print(f"false alarm: {line}")
+    if not given.mutants:
+        command = f"python -m benchmarks.detection {' '.join(sys.argv[1:])}".strip()
+        given.page.write_text(page(rows, rares, 0 if blamed else given.runs, size, command))
+    return int(bool(blamed) or not all(row.is_proof for row in rows + rares))
+
+
+def _told(row: Row) -> Row:
+    red = {promise: dict(names) for promise, names in row.red.items()}
+    word = "proven" if row.is_proof else "NOT PROVEN"
+    print(
+        f"{row.mutant}: {word}: {row.steps} steps, {row.kills} kills, {len(row.chosen)} chosen, "
+        f"{len(row.planted)} harmed, missed {sorted(row.missed) or 0}, red {red}, "
+        f"{len(row.blamed)} false alarms{f', doubt: {row.doubt}' if row.doubt else ''}",
+        flush=True,
+    )
+    for one in row.blamed[:5]:
+        print(f"  blamed: {one.promise} {one.name}: {one.text}", flush=True)
+    return row
+
+
+if __name__ == "__main__":
+    sys.exit(keep(main))

@@ -1,0 +1,54 @@
+"""Every mutant by its name: `reference:<name>` or `reference:<name>@<one agent in how many>`.
+
+They stand apart from the correct engine, each one decision of `policy` made wrong, so that each
+checker can be shown to fail.
+"""
+
+from harness.engines.reference.mutants.clients import IgnoredRetryAfter, RetryStorm
+from harness.engines.reference.mutants.commits import (
+    DoubleCommit,
+    DuplicateStart,
+    FalseTerminal,
+    ForkedLineage,
+    LostStep,
+)
+from harness.engines.reference.mutants.effects import DoubleApplied, KeyShared, UnstableKey
+from harness.engines.reference.mutants.mutant import Mutant
+from harness.engines.reference.mutants.repeats import (
+    RecomputeAfterUse,
+    RepeatWithoutFault,
+    Spinning,
+    Stuck,
+    ZombieWrite,
+)
+from harness.engines.reference.mutants.resumes import (
+    ContextCorruption,
+    CrossAgentLeak,
+    DivergentReplay,
+    Reordered,
+    SkippedStep,
+)
+
+MUTANTS: dict[str, type[Mutant]] = {
+    "stuck": Stuck,
+    "spinning": Spinning,
+    "lost-step": LostStep,
+    "double-commit": DoubleCommit,
+    "forked-lineage": ForkedLineage,
+    "false-terminal": FalseTerminal,
+    "duplicate-start": DuplicateStart,
+    "recompute-after-use": RecomputeAfterUse,
+    "zombie-write": ZombieWrite,
+    "repeat-without-fault": RepeatWithoutFault,
+    "double-applied": DoubleApplied,
+    "unstable-key": UnstableKey,
+    "key-shared": KeyShared,
+    "skipped-step": SkippedStep,
+    "reordered": Reordered,
+    "divergent-replay": DivergentReplay,
+    "cross-agent-leak": CrossAgentLeak,
+    "context-corruption": ContextCorruption,
+    "retry-storm": RetryStorm,
+    "ignored-retry-after": IgnoredRetryAfter,
+}
+"""In the order of the promises that they break."""

@@ -1,0 +1,73 @@
+"""The yardstick is a committed table, and a broken one is refused as a whole."""
+
+from pathlib import Path
+
+import pytest
+
+from harness.errors import UsageError
+from harness.expectations import FILE, WORDS, expectation_of, load_expectations
+from harness.verdict import PROMISE_KEYS
+
+ENTRY = "{word: promised, source: here, quote: yes}"
+
+
+def table(tmp_path: Path, text: str) -> Path:
+    path = tmp_path / "expectations.yaml"
+    path.write_text(text)
+    return path
+
+
+def test_the_committed_table_is_sound() -> None:
+    """Every engine that ships has a word about every promise, with a source."""
+    found = load_expectations(FILE)
+
+    assert {
+        "dapr_workflow:default",
+        "reference:default",
+        "control:naive",
+        "control:guarded",
+    } <= set(found)
+    for promises in found.values():
+        assert set(promises) == set(PROMISE_KEYS)
+        assert all(entry.word in WORDS and entry.source for entry in promises.values())
+
+
+def test_the_naive_control_promises_nothing_and_the_guarded_all_but_s5() -> None:
+    """They prove that red and green are both reachable."""
+    naive = {key: expectation_of("control", "naive", key).word for key in PROMISE_KEYS}
+    guarded = {key: expectation_of("control", "guarded", key).word for key in PROMISE_KEYS}
+
+    assert set(naive.values()) == {"not promised"}
+    assert [key for key, word in guarded.items() if word != "promised"] == ["S5"]
+
+
+def test_an_engine_without_an_entry_has_stated_nothing() -> None:
+    """A stranger's agent is judged all the same; nothing it breaks is its word."""
+    assert expectation_of("mine", "default", "S1").word == "unstated"
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("schema: [", "expectations.yaml"),
+        ("schema: 1", "missing required field"),
+        (f"schema: 1\nsources: {{here: x}}\nengines: {{'e:v': {{L: {ENTRY}}}}}", "lacks"),
+        (f"schema: 1\nsources: {{here: x}}\nengines: {{'e:v': {{L9: {ENTRY}}}}}", "unknown"),
+        (f"schema: 1\nsources: {{}}\nengines: {{'e:v': {{L: {ENTRY}}}}}", "is not listed"),
+    ],
+)
+def test_a_broken_table_is_refused_with_what_is_wrong(
+    tmp_path: Path, text: str, complaint: str
+) -> None:
+    """One message, the file's name first."""
+    with pytest.raises(UsageError, match=complaint):
+        load_expectations(table(tmp_path, text))
+
+
+def test_a_word_that_nobody_knows_is_refused(tmp_path: Path) -> None:
+    """`maybe` is no promise."""
+    entries = ", ".join(f"{key}: {ENTRY}" for key in PROMISE_KEYS).replace("promised", "maybe", 1)
+    text = f"schema: 1\nsources: {{here: x}}\nengines: {{'e:v': {{{entries}}}}}"
+
+    with pytest.raises(UsageError, match="'maybe' is none of"):
+        load_expectations(table(tmp_path, text))
