@@ -13,6 +13,8 @@ ENGINE ?=
 ARGS ?=
 PASSED = $(if $(ENGINE),--engine $(ENGINE)) $(if $(SEED),--seed $(SEED)) \
 	$(if $(AGENTS),--set load.agents=$(AGENTS)) $(ARGS)
+# Nothing named: the matrix default. SCENARIO=scale alone: the matrix of that name, with its fault-free twin.
+WHAT = $(if $(SCENARIO),$(if $(filter scale,$(SCENARIO)$(AGENTS)),--matrix scale,$(SCENARIO)),--matrix default)
 PINS := harness/provide/requirements
 COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--custom-compile-command "make requirements"
@@ -24,7 +26,7 @@ help: ## this list
 	@echo '  variables:          SCENARIO=scale AGENTS=10000 SEED=7 ENGINE=dapr_workflow ARGS="..."'
 
 loadtest: setup runtime redis ## load and faults on the real runtime, then a page
-	@$(BIN)/onceproof run $(or $(SCENARIO),--matrix default) $(PASSED)
+	@$(BIN)/onceproof run $(WHAT) $(PASSED)
 
 test: setup runtime redis ## every test, the real runtime's too
 	@$(BIN)/python -m pytest $(ARGS)

@@ -42,14 +42,15 @@ from harness.verdict import PROMISE_KEYS, Anomaly
 PAGE = Path(__file__).parents[1] / "docs" / "detection.md"
 MIX = {"chain": 2.0, "tools": 1.0, "parallel": 1.0}
 CORRECT = "default"
-QUOTA = 600
+LIMITED = 16
+"""Requests that find the quota spent, where one is needed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Size:
     """How large a run is."""
 
-    agents: int = 24
+    agents: int = 28
     rate: int = 3
     """One agent in so many is harmed."""
     kills: int = 3
@@ -83,21 +84,28 @@ class Row:
 
 def scenario_of(case: Case | None, size: Size) -> Scenario:
     """A load that gives the mutant its occasion; None is the correct engine, with kills."""
-    needs_kills = case is None or case.needs_kills
+    kills = size.kills if case is None else case.kills
     has_quota = case is not None and case.needs_quota
+    steps = Scenario(name="", summary="").steps
+    quota = size.agents * steps - LIMITED if has_quota else None
+    pattern = "chain" if has_quota else case.pattern if case is not None else ""
+    fault = FaultSpec(kind="kill_pod", count=max(kills, 1), in_flight_min=1, progress_to=0.7)
     return Scenario(
         name="detection",
         summary="a mutant among correct agents",
-        mix={case.pattern: 1.0} if case is not None and case.pattern else MIX,
-        load=LoadSpec(agents=size.agents, rate_per_s=8.0, warm_up_agents=0),
-        llm=LlmSpec(latency_ms=300.0, requests_per_min=QUOTA if has_quota else None),
+        mix={pattern: 1.0} if pattern else MIX,
+        load=LoadSpec(
+            agents=size.agents,
+            rate_per_s=5.0,
+            shape="at_once" if has_quota else "constant",
+            warm_up_agents=0,
+        ),
+        llm=LlmSpec(latency_ms=300.0, requests_per_min=quota),
         pods=2,
-        faults=(FaultSpec(kind="kill_pod", count=size.kills, in_flight_min=2, progress_to=0.7),)
-        if needs_kills
-        else (),
+        faults=(fault,) if kills else (),
         exposures_min=0,
-        liveness_s=30.0 if has_quota else 12.0,
-        run_s=120.0,
+        liveness_s=60.0 if has_quota else 12.0,
+        run_s=150.0,
     )
 
 
@@ -169,7 +177,8 @@ def compare(
     for promise, name, _ in sorted(guilty):
         row.red.setdefault(promise, Counter())[name] += 1
     if case is not None:
-        found = {agent for _, name, agent in guilty if name == case.anomaly}
+        names_wanted = (case.anomaly, case.or_anomaly)
+        found = {who for key, name, who in guilty if key == case.promise and name in names_wanted}
         row.missed = planted - found
     row.blamed = tuple(
         one for one in everything if one.agent not in chosen and not _is_own(one, kills)
@@ -208,10 +217,9 @@ def rare(case: Case, steps: int, folder: Path) -> Row:
         folder,
         f"{case.mutant}@{rate}",
         agents=agents,
-        kills=20 if case.needs_kills else 4,
+        kills=20 if case.kills else 4,
         rate_per_s=100.0,
         mix={case.pattern: 1.0} if case.pattern else MIX,
-        requests_per_min=QUOTA if case.needs_quota else None,
     )
     evidence = played.evidence
     anomalies = all_anomalies(evidence)
@@ -229,7 +237,7 @@ def _rate_for_one(case: Case, agents: int) -> int:
     """A rate by which a few of the agents are chosen: one, or enough for a kill to meet one."""
     from harness.ids import agent_id  # noqa: PLC0415
 
-    wanted = 20 if case.needs_kills else 1
+    wanted = 20 if case.kills else 1
     names = [agent_id(number) for number in range(agents)]
     for rate in range(max(agents // wanted, 1), 50 * agents):
         planting = Planting(mutant=case.mutant, rate=rate)
@@ -270,15 +278,15 @@ REAL = """
 
 Pods, witness, ledger, driver, kills, judge. {size}
 
-| mutant | caught by | agents | harmed | missed | false alarms | also red, and why |
-|---|---|--:|--:|--:|--:|---|
+| mutant | caught by | kills | chosen | harmed | missed | false alarms | also red, and why |
+|---|---|--:|--:|--:|--:|--:|---|
 """
 RARE = """
 ## One violation among {steps} steps
 
 The same engine, witness and judge in one process, on a clock that jumps. Mutants that need a kill
-choose twenty agents, since a kill must meet one. Those that need a process of their own run only
-above.
+choose twenty agents, since a kill must meet one. Those that need a process or a quota of their own
+run only above.
 
 | mutant | caught by | steps | kills | harmed | missed | false alarms |
 |---|---|--:|--:|--:|--:|--:|
@@ -295,7 +303,8 @@ def page(rows: list[Row], rares: list[Row], runs: int, size: Size, command: str)
     """The page as text."""
     size_text = (
         f"{size.agents} agents a run on 2 pods, one agent in {size.rate} chosen, seed {size.seed}; "
-        f"{size.kills} pods killed where the mutant needs it, and on the correct engine."
+        f"{size.kills} pods killed where the mutant needs it (one for duplicate-start: a kill of the "
+        "replacement would excuse it), and on the correct engine."
     )
     parts = [HEAD, REAL.format(size=size_text), *(_real_line(row) for row in rows)]
     parts += [MATRIX, *_matrix(rows)]
@@ -322,9 +331,9 @@ def _real_line(row: Row) -> str:
     )
     doubt = f" **{row.doubt}**" if row.doubt else ""
     name = f"`{row.mutant}`" if case is not None else "the correct engine, killed"
-    agents = len(row.chosen)
     return (
-        f"| {name} | {caught} | {agents} chosen | {len(row.planted)} | {len(row.missed)} | "
+        f"| {name} | {caught} | {row.kills} | {len(row.chosen)} | {len(row.planted)} | "
+        f"{len(row.missed)} | "
         f"{len(row.blamed)} | {also or 'none'}{doubt} |\n"
     )
 
@@ -378,7 +387,7 @@ def main() -> int:
         rares = [
             _told(rare(case, given.steps, Path(place) / f"rare-{case.mutant}"))
             for case in cases
-            if not case.needs_process
+            if not case.needs_process and not case.needs_quota
         ]
         blamed = correct_runs(given.runs, Path(place))
     for line in blamed:

@@ -20,11 +20,15 @@ class Case:
     promise: str
     """Key of a promise, or CLIENT."""
     anomaly: str
+    """Name that its checker must give it."""
+    or_anomaly: str = ""
+    """Another name of the same promise that will do."""
     also: dict[str, str] = field(default_factory=dict)
     """Other promise -> why its checker may go red on the same agents."""
     pattern: str = ""
     """A single pattern for the mix; empty takes all three."""
-    needs_kills: bool = False
+    kills: int = 0
+    """Pods to kill, for harm that is done at a kill."""
     needs_quota: bool = False
     needs_process: bool = False
     """Its harm is done by a process that outlives its incarnation: only in a real run."""
@@ -53,7 +57,7 @@ CASES: dict[str, Case] = {
                 "S3": "two runs of one agent, and no fault explains the later one",
                 "S5": "both runs call the tools",
             },
-            needs_kills=True,
+            kills=1,
             needs_process=True,
         ),
         Case(
@@ -61,18 +65,19 @@ CASES: dict[str, Case] = {
             promise="S2",
             anomaly="recompute-after-use",
             also={"S5": "tools are called again, too"},
-            needs_kills=True,
+            kills=3,
         ),
         Case(
             mutant="zombie-write",
             promise="S2",
             anomaly="recompute-after-use",
+            or_anomaly="recompute-after-outcome",
             also={
                 "S3": "when the replacement had repeated the effect, no fault lies between",
                 "S5": _ATTEMPTED,
             },
             pattern="tools",
-            needs_kills=True,
+            kills=3,
             needs_process=True,
         ),
         Case(mutant="repeat-without-fault", promise="S3", anomaly="repeat-without-fault"),

@@ -109,6 +109,14 @@ SMOKE = Matrix(
     ),
 )
 
+SCALE = Matrix(
+    name="scale",
+    summary="5,000 agents with ten pods killed, and 1,000 without faults, all at once",
+    entries=(
+        Entry(scenario="scale", cell=DAPR),
+        Entry(scenario="scale", cell=DAPR, overrides=("load.agents=1000", "faults=[]")),
+    ),
+)
 ALL = Matrix(
     name="all",
     summary="everything: the default matrix, containers killed, throttle, scale",
@@ -129,11 +137,11 @@ ALL = Matrix(
         ),
         *(Entry(scenario="throttle", cell=cell) for cell in (DAPR, REFERENCE, GUARDED)),
         Entry(scenario="pod_kill", cell=REFERENCE, overrides=CONTROL_LOAD),
-        Entry(scenario="scale", cell=DAPR),
+        *SCALE.entries,
     ),
 )
 
-MATRICES: dict[str, Matrix] = {matrix.name: matrix for matrix in (DEFAULT, DEMO, SMOKE, ALL)}
+MATRICES: dict[str, Matrix] = {matrix.name: matrix for matrix in (DEFAULT, DEMO, SMOKE, SCALE, ALL)}
 
 
 def scenario_named(name: str) -> Scenario:

@@ -9,5 +9,5 @@ SCENARIO = Scenario(
     load=LoadSpec(agents=5000, shape="at_once", warm_up_agents=0),
     faults=(FaultSpec(kind="kill_pod", count=10, in_flight_min=20),),
     exposures_min=200,
-    liveness_s=90.0,
+    liveness_s=60.0,
 )

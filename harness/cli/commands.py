@@ -67,7 +67,7 @@ def check(arguments: argparse.Namespace) -> int:
     results = []
     for root in _run_folders(arguments.runs):
         result = running.judged(root, _plan_of(root), f"onceproof check {root}")
-        print(render_text(result))
+        print(render_text(result, root.parent))
         results.append(result)
     return running.exit_code_of(results, is_comparison=False)
 

@@ -77,7 +77,7 @@ def _harness(
                 order, provided, seed=seed, root=root, console=console, command=command
             )
             results.append(result)
-            console.print(render_text(result), highlight=False, markup=False, soft_wrap=True)
+            console.print(render_text(result, root), highlight=False, markup=False, soft_wrap=True)
             if result.state == "judged" and not keeps_state:
                 shutil.rmtree(root / result.directory / "state", ignore_errors=True)
             if is_interrupted:
@@ -98,7 +98,7 @@ def _harness(
     (root / "matrix.json").write_bytes(encode(matrix))
     pages = write_pages(matrix, root)
     console.rule("result", align="left")
-    console.print(render_text(matrix), highlight=False, markup=False, soft_wrap=True)
+    console.print(render_text(matrix, root), highlight=False, markup=False, soft_wrap=True)
     for page in pages:
         console.print(f"page: {page}", highlight=False, soft_wrap=True)
     return code

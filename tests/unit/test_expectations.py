@@ -8,7 +8,7 @@ from harness.errors import UsageError
 from harness.expectations import FILE, WORDS, expectation_of, load_expectations
 from harness.verdict import PROMISE_KEYS
 
-ENTRY = "{word: promised, source: here, quote: yes}"
+ENTRY = "{word: promised, source: here, quote: sure}"
 
 
 def table(tmp_path: Path, text: str) -> Path:

@@ -1,0 +1,198 @@
+"""Whole runs from the command line: real Dapr, what listens, what is left, what is believed."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from harness.errors import MachineError
+from harness.provide.redis import find_redis
+from harness.provide.runtime import find_runtime
+from mock_llm.ledger import read_ledger
+
+pytestmark = pytest.mark.integration
+
+SMALL = (
+    "load.agents=40",
+    "load.rate_per_s=10",
+    "load.warm_up_agents=0",
+    "faults.0.count=1",
+    "faults.0.progress_from=0.3",
+    "faults.0.progress_to=0.7",
+    "faults.0.in_flight_min=5",
+    "exposures_min=5",
+)
+
+
+def started(out: Path, engine: str, *overrides: str) -> subprocess.Popen[str]:
+    """Start one small run; its output is one stream."""
+    sets = [word for override in (*SMALL, *overrides) for word in ("--set", override)]
+    command = [sys.executable, "-m", "harness", "run", "pod_kill", "--engine", engine, *sets]
+    return subprocess.Popen(
+        [*command, "--out", str(out)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def judged_again(run: Path) -> subprocess.CompletedProcess[str]:
+    """Judge a stored run from its files."""
+    command = [sys.executable, "-m", "harness", "check", str(run)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+
+
+def of_run(name: str) -> list[psutil.Process]:
+    """Living processes that carry a run's mark."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if name in process.environ().get("ONCEPROOF_RUN", ""):
+                found.append(process)
+        except (psutil.NoSuchProcess, psutil.AccessDenied, psutil.ZombieProcess):
+            continue
+    return found
+
+
+def wait_for(line: str, run: subprocess.Popen[str]) -> str:
+    """Read the run's output up to a line that has ``line`` in it."""
+    assert run.stdout is not None
+    seen = []
+    for text in run.stdout:
+        seen.append(text)
+        if line in text:
+            return "".join(seen)
+    raise AssertionError(f"{line!r} never came:\n{''.join(seen)}")
+
+
+def run_folder(out: Path) -> Path:
+    """The one run below ``out``."""
+    (plan,) = out.glob("*/*/plan.json")
+    return plan.parent
+
+
+@pytest.fixture(scope="module")
+def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A finished run of control:guarded, to be copied."""
+    out = tmp_path_factory.mktemp("guarded")
+    run = started(out, "control:guarded")
+    text, _ = run.communicate(timeout=120)
+    assert "S1 ✓ holds" in text, text
+    yield run_folder(out)
+
+
+def has_runtime() -> str:
+    """Why the real runtime cannot be used without building it; empty when it can."""
+    try:
+        find_runtime(None, lambda _: None)
+        find_redis(None, lambda _: None)
+    except MachineError as error:
+        return str(error)
+    return ""
+
+
+def test_dapr_resumes_its_agents_on_loopback_alone(tmp_path: Path) -> None:
+    """A real Dapr run with a killed pod is judged; all listen on loopback; nothing is left."""
+    if reason := has_runtime():
+        pytest.skip(reason)
+    run = started(tmp_path, "dapr_workflow")
+    wait_for("3 pods ready", run)
+    folder = run_folder(tmp_path)
+    listening = {
+        address.laddr.ip
+        for process in of_run(folder.name)
+        for address in process.net_connections(kind="inet")
+        if address.status == psutil.CONN_LISTEN
+    }
+    text, _ = run.communicate(timeout=180)
+    result = json.loads((folder / "results.json").read_text())
+
+    assert listening == {"127.0.0.1"}
+    assert result["state"] == "judged", text
+    assert result["agents_completed"] + result["agents_unfinished"] == 40
+    assert [fault["kind"] for fault in result["faults"]] == ["kill_pod"]
+    assert "signal SIGKILL" in result["faults"][0]["proof"]
+    assert of_run(folder.name) == []
+
+
+def test_count_of_the_ledger_is_the_count_of_the_page(guarded: Path) -> None:
+    """The number of requests on the page is the number of begin records of the load's agents."""
+    result = json.loads((guarded / "results.json").read_text())
+    records = read_ledger(guarded / "live").records
+    begun = [record for record in records if type(record).__name__ == "Begin"]
+
+    assert result["repeats"]["requests_count"] == len(begun)
+
+
+@pytest.mark.parametrize("damage", ["dropped", "doubled", "altered", "cut"])
+def test_doctored_ledger_is_never_valid(guarded: Path, tmp_path: Path, damage: str) -> None:
+    """A ledger with a frame dropped, doubled or altered, or cut off, makes the run unknown."""
+    run = tmp_path / "run"
+    shutil.copytree(guarded, run)
+    (run / "manifest.json").unlink()
+    ledger = run / "live" / "ledger-0001.bin"
+    data = ledger.read_bytes()
+    offset, frames = 4, []
+    while offset < len(data):
+        size = 8 + int.from_bytes(data[offset : offset + 4], "little")
+        frames.append(data[offset : offset + size])
+        offset += size
+    middle = len(frames) // 2
+    doctored = {
+        "dropped": [*frames[:middle], *frames[middle + 1 :]],
+        "doubled": [*frames[:middle], frames[middle], *frames[middle:]],
+        "altered": [*frames[:middle], frames[middle][:-1] + b"\x00", *frames[middle + 1 :]],
+        "cut": frames[:middle],
+    }[damage]
+    ledger.write_bytes(data[:4] + b"".join(doctored))
+
+    again = judged_again(run)
+
+    assert again.returncode in {1, 2}, again.stdout
+    assert "✓ holds" not in again.stdout
+
+
+def test_changed_file_of_a_sealed_run_is_named(guarded: Path, tmp_path: Path) -> None:
+    """The manifest's digest of each file is compared before anything is believed."""
+    run = tmp_path / "run"
+    shutil.copytree(guarded, run)
+    with (run / "live" / "driver.jsonl").open("ab") as events:
+        events.write(b"\n")
+
+    again = judged_again(run)
+
+    assert again.returncode == 2
+    assert "driver.jsonl is not as it was when the run was sealed" in re.sub(
+        r"\s+", " ", again.stdout
+    )
+
+
+@pytest.mark.parametrize("victim", ["keeper", "harness", "witness"])
+def test_nothing_outlives_a_killed_part(tmp_path: Path, victim: str) -> None:
+    """SIGKILL of keeper, harness or witness leaves no process and no verdict of valid."""
+    run = started(tmp_path, "control:guarded", "load.agents=200")
+    wait_for("load: agents", run)
+    folder = run_folder(tmp_path)
+    alive = of_run(folder.name)
+    keeper = psutil.Process(run.pid)
+    (witness,) = [p for p in alive if "mock_llm.server" in " ".join(p.cmdline())]
+    target = {"keeper": keeper, "harness": keeper.children()[0], "witness": witness}[victim]
+
+    os.kill(target.pid, signal.SIGKILL)
+    run.communicate(timeout=90)
+    until = time.monotonic() + 10
+    while of_run(folder.name) and time.monotonic() < until:
+        time.sleep(0.1)
+
+    assert of_run(folder.name) == []
+    assert judged_again(folder).returncode in {2, 255}
