@@ -303,8 +303,8 @@ def page(rows: list[Row], rares: list[Row], runs: int, size: Size, command: str)
     """The page as text."""
     size_text = (
         f"{size.agents} agents a run on 2 pods, one agent in {size.rate} chosen, seed {size.seed}; "
-        f"{size.kills} pods killed where the mutant needs it (one for duplicate-start: a kill of the "
-        "replacement would excuse it), and on the correct engine."
+        f"{size.kills} pods killed where the mutant needs it (one for duplicate-start: a kill of "
+        "the replacement would excuse it), and on the correct engine."
     )
     parts = [HEAD, REAL.format(size=size_text), *(_real_line(row) for row in rows)]
     parts += [MATRIX, *_matrix(rows)]

@@ -80,6 +80,8 @@ class LlmSpec:
     requests_per_min: int | None = None
     """Quota, as a bucket that fills continuously; None means unlimited."""
     tokens_per_min: int | None = None
+    burst: float = 1.0
+    """Share of a minute's quota that may come at once; a provider may enforce shorter periods."""
     """Quota of prompt and completion tokens together; None means unlimited."""
 
 

@@ -91,8 +91,12 @@ def judge(evidence: Evidence) -> Counter[Finding]:
     marks: dict[int, list[int]] = defaultdict(list)
     for place in range(len(evidence.outcomes.seq)):
         marks[int(evidence.outcomes.agent[place])].append(place)
+    heals = [fault.healed_ns for fault in evidence.faults]
+    deadline = max([*heals, *evidence.starts.accepted_ns.tolist()], default=0)
+    deadline += evidence.liveness_ns
     for agent in range(len(names.agents)):
-        story = Story(evidence, agent, by_agent.get(agent, []), plans[agent], marks[agent])
+        rows_of = by_agent.get(agent, [])
+        story = Story(evidence, agent, rows_of, plans[agent], marks[agent], deadline=deadline)
         for promise, name, path in story.findings():
             note(promise, name, agent, path)
     _judge_keys(rows, note)
@@ -189,10 +193,18 @@ class Story:
     """One agent's history."""
 
     def __init__(
-        self, evidence: Evidence, agent: int, rows: list[Row], plan: Plan, marks: list[int]
+        self,
+        evidence: Evidence,
+        agent: int,
+        rows: list[Row],
+        plan: Plan,
+        marks: list[int],
+        *,
+        deadline: int = 0,
     ) -> None:
         self.evidence = evidence
         self.agent = agent
+        self.deadline = deadline
         self.rows = rows
         self.plan = plan
         outcomes = evidence.outcomes
@@ -261,8 +273,7 @@ class Story:
             return
         if starts.accepted_ns[self.agent] < 0:
             return
-        last = max([*(fault.healed_ns for fault in evidence.faults), *starts.accepted_ns.tolist()])
-        deadline = last + evidence.liveness_ns
+        deadline = self.deadline
         ends = list(self.mark_ns)
         if starts.ended_ns[self.agent] >= 0:
             ends.append(int(starts.ended_ns[self.agent]))

@@ -162,4 +162,5 @@ def witness_config(llm: LlmSpec) -> dict[str, object]:
         "tool_latency_ms_median": llm.tool_latency_ms,
         "requests_per_minute": llm.requests_per_min,
         "tokens_per_minute": llm.tokens_per_min,
+        "burst": llm.burst,
     }

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 import selectors
-from collections.abc import Awaitable, Iterator
+from collections.abc import Coroutine
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
@@ -332,12 +332,6 @@ def play(
     )
 
 
-def _run(scene: Awaitable[Stage]) -> Stage:
+def _run(scene: Coroutine[Any, Any, Stage]) -> Stage:
     with asyncio.Runner(loop_factory=JumpingLoop) as runner:
-        return runner.run(scene)  # type: ignore[arg-type]
-
-
-def patterns_of(evidence: Evidence) -> Iterator[str]:
-    """Names of the agents that have a tool call in their program."""
-    tool = evidence.expected.agent[evidence.expected.is_tool]
-    yield from sorted({evidence.names.agents[int(agent)] for agent in tool})
+        return runner.run(scene)

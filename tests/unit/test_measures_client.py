@@ -11,13 +11,11 @@ from harness.measures.client import RULES, client_of, misconduct
 from tests.histories.build import S, Told, ask, begin, chain, end, evidence_of, outcome
 
 MS = 1_000_000
-ROW_S = 1.0
 
 
 def tries(
     gaps_ms: list[int],
     *,
-    told_ms: int = 100,
     outcome_of: str = "limited",
     agent: str = "a1",
     retries: bool = False,
@@ -42,7 +40,9 @@ def told(*parts: list[tuple[Told, int]], told_ms: int = 100) -> Evidence:
         *(outcome(agent) for agent in agents),
         programs=[chain(agent, "1") for agent in agents],
     )
-    begins, ends, now_ns = [], [], 1000 * S
+    begins: list[int] = []
+    ends: list[int] = []
+    now_ns = 1000 * S
     for _, gap_ms in (one for part in parts for one in part):
         now_ns += gap_ms * MS
         (begins if len(begins) == len(ends) else ends).append(now_ns)
