@@ -29,6 +29,7 @@ from harness.clock import SystemClock
 from harness.cluster.keeper import keep
 from harness.engines.reference.planting import Planting, planted_in
 from harness.history import Evidence
+from harness.ids import agent_id
 from harness.measures.client import misconduct
 from harness.plan import Cell, draw_plan, slots_of
 from harness.runner.display import PlainDisplay
@@ -89,7 +90,7 @@ def scenario_of(case: Case | None, size: Size) -> Scenario:
     steps = Scenario(name="", summary="").steps
     quota = size.agents * steps - LIMITED if has_quota else None
     pattern = "chain" if has_quota else case.pattern if case is not None else ""
-    fault = FaultSpec(kind="kill_pod", count=max(kills, 1), in_flight_min=1, progress_to=0.7)
+    fault = FaultSpec(kind="kill_pod", count=max(kills, 1), in_flight_min=1, progress_to=0.5)
     return Scenario(
         name="detection",
         summary="a mutant among correct agents",
@@ -212,7 +213,7 @@ def rare(case: Case, steps: int, folder: Path) -> Row:
     from tests.mutants.stage import play  # noqa: PLC0415 - tests are not needed for the rest.
 
     agents = steps // 5
-    rate = _rate_for_one(case, agents)
+    rate = _rate_for(case, agents)
     played = play(
         folder,
         f"{case.mutant}@{rate}",
@@ -233,17 +234,15 @@ def rare(case: Case, steps: int, folder: Path) -> Row:
     )
 
 
-def _rate_for_one(case: Case, agents: int) -> int:
-    """A rate by which a few of the agents are chosen: one, or enough for a kill to meet one."""
-    from harness.ids import agent_id  # noqa: PLC0415
-
-    wanted = 20 if case.kills else 1
+def _rate_for(case: Case, agents: int) -> int:
+    """The highest rate that still chooses one of the agents; twenty where a kill must meet one."""
+    wanted = min(20, agents) if case.kills else 1
     names = [agent_id(number) for number in range(agents)]
-    for rate in range(max(agents // wanted, 1), 50 * agents):
+    for rate in range(2 * agents // wanted, 1, -1):
         planting = Planting(mutant=case.mutant, rate=rate)
-        if sum(planting.is_chosen(name) for name in names) == wanted:
+        if wanted <= sum(planting.is_chosen(name) for name in names) <= 2 * wanted - 1:
             return rate
-    raise AssertionError(f"{case.mutant}: no rate chooses {wanted} of {agents} agents")
+    return 1
 
 
 def correct_runs(count: int, folder: Path) -> list[str]:
@@ -285,7 +284,7 @@ RARE = """
 ## One violation among {steps} steps
 
 The same engine, witness and judge in one process, on a clock that jumps. Mutants that need a kill
-choose twenty agents, since a kill must meet one. Those that need a process or a quota of their own
+choose twenty agents or more, since a kill must meet one. Those that need a process or a quota of their own
 run only above.
 
 | mutant | caught by | steps | kills | harmed | missed | false alarms |

@@ -33,7 +33,7 @@ DAPR = Cell(engine="dapr_workflow", store="redis")
 NAIVE = Cell(engine="control", variant="naive")
 GUARDED = Cell(engine="control", variant="guarded")
 REFERENCE = Cell(engine="reference")
-CONTROL_LOAD = ("load.agents=300", "load.rate_per_s=25", "load.warm_up_agents=0")
+CONTROL_LOAD = ("load.agents=300", "load.rate_per_s=30", "load.warm_up_agents=0")
 
 DEFAULT = Matrix(
     name="default",
@@ -45,14 +45,14 @@ DEFAULT = Matrix(
             overrides=(
                 "load.agents=2000",
                 "load.rate_per_s=null",
-                "load.warm_up_agents=150",
+                "load.warm_up_agents=100",
                 "faults.0.in_flight_min=10",
             ),
         ),
         Entry(
             scenario="baseline",
             cell=DAPR,
-            overrides=("load.agents=500", "load.warm_up_agents=100"),
+            overrides=("load.agents=500", "load.warm_up_agents=60"),
         ),
         Entry(scenario="pod_kill", cell=NAIVE, overrides=CONTROL_LOAD),
         Entry(scenario="pod_kill", cell=GUARDED, overrides=CONTROL_LOAD),

@@ -148,7 +148,7 @@ class Walk:
                 shape="at_once",
                 rate=None,
             )
-            await self._watch.until_ended(driver)
+            answers = await self._watch.answers_until_ended(driver, witness)
             if self.interrupted.is_set():
                 return None
             result = driver.result()
@@ -157,7 +157,7 @@ class Walk:
                 raise HarnessError(
                     f"warm-up: {ended} of {len(self.warm_up)} agents ended; see {self.folder.logs}"
                 )
-            capacity = _capacity_per_s(self.folder.warm_up / "live" / "driver.jsonl")
+            capacity = capacity_per_s(answers, len(self.warm_up))
             self.facts["capacity_per_s"] = capacity
             self.display.tell(f"warm-up: {len(self.warm_up)} agents at {capacity:.1f} agents/s")
         if load.shape == "at_once":
@@ -276,12 +276,17 @@ def flatten(errors: BaseExceptionGroup[OnceproofError]) -> list[OnceproofError]:
     return leaves
 
 
-def _capacity_per_s(events: Path) -> float:
-    """Agents per second between the first start and the last end."""
-    times: dict[str, list[int]] = {"invoke": [], "ended": []}
-    for line in events.read_bytes().splitlines():
-        event = msgspec.json.decode(line)
-        if event["kind"] in times:
-            times[event["kind"]].append(event["t_ns"])
-    span_s = (max(times["ended"]) - min(times["invoke"])) / NS_PER_S
-    return len(times["ended"]) / span_s
+def capacity_per_s(answers: list[tuple[int, int]], agents: int) -> float:
+    """Agents per second in the middle of a warm-up, from its LLM answers over time; 0 without any.
+
+    The first and the last fifth of the answers are left out: there too few agents are at work. What
+    remains is a rate of answers; by the answers of one agent it is a rate of agents.
+    """
+    total = answers[-1][1] if answers else 0
+    middle = [moment for moment in answers if total * 0.2 <= moment[1] <= total * 0.8]
+    if len(middle) < 2 or middle[-1][1] == middle[0][1]:
+        middle = [moment for moment in answers if moment[1]]
+    if len(middle) < 2 or middle[-1][0] == middle[0][0]:
+        return 0.0
+    (began_ns, before), (ended_ns, after) = middle[0], middle[-1]
+    return (after - before) * NS_PER_S / (ended_ns - began_ns) / (total / agents)

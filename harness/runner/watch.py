@@ -105,6 +105,17 @@ class Watch:
         except TimeoutError:
             raise HarnessError("the driver did not end; see logs/driver.log") from None
 
+    async def answers_until_ended(self, driver: Driver, witness: Witness) -> list[tuple[int, int]]:
+        """As `until_ended`; returns (nanoseconds, LLM answers so far), a few times a second."""
+        seen: list[tuple[int, int]] = []
+        ending = asyncio.create_task(self.until_ended(driver))
+        while not ending.done():
+            progress = await witness.progress()
+            seen.append((self.clock.monotonic_ns(), progress.answered_steps))
+            await asyncio.wait((ending,), timeout=TICK_S)
+        ending.result()
+        return seen
+
     async def tick(self) -> None:
         """Wait a moment; what it took too long is the harness's own lag."""
         before = self.clock.monotonic_ns()
