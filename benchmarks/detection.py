@@ -97,7 +97,7 @@ def scenario_of(case: Case | None, size: Size) -> Scenario:
         mix={pattern: 1.0} if pattern else MIX,
         load=LoadSpec(
             agents=size.agents,
-            rate_per_s=5.0,
+            rate_per_s=3.0 if kills else 5.0,
             shape="at_once" if has_quota else "constant",
             warm_up_agents=0,
         ),
@@ -284,8 +284,8 @@ RARE = """
 ## One violation among {steps} steps
 
 The same engine, witness and judge in one process, on a clock that jumps. Mutants that need a kill
-choose twenty agents or more, since a kill must meet one. Those that need a process or a quota of their own
-run only above.
+choose twenty agents or more, since a kill must meet one. Those that need a process or a quota of
+their own run only above.
 
 | mutant | caught by | steps | kills | harmed | missed | false alarms |
 |---|---|--:|--:|--:|--:|--:|
@@ -302,8 +302,8 @@ def page(rows: list[Row], rares: list[Row], runs: int, size: Size, command: str)
     """The page as text."""
     size_text = (
         f"{size.agents} agents a run on 2 pods, one agent in {size.rate} chosen, seed {size.seed}; "
-        f"{size.kills} pods killed where the mutant needs it (one for duplicate-start: a kill of "
-        "the replacement would excuse it), and on the correct engine."
+        f"{size.kills} pods killed on the correct engine; where a mutant needs kills, two, and one for "
+        "duplicate-start, since a kill of the replacement would excuse it."
     )
     parts = [HEAD, REAL.format(size=size_text), *(_real_line(row) for row in rows)]
     parts += [MATRIX, *_matrix(rows)]
@@ -322,7 +322,7 @@ def page(rows: list[Row], rares: list[Row], runs: int, size: Size, command: str)
 
 def _real_line(row: Row) -> str:
     case = CASES.get(row.mutant)
-    caught = f"{_promise(case)} {case.anomaly}" if case is not None else "nobody"
+    caught = f"{_promise(case)} {_names_of(case)}" if case is not None else "nobody"
     also = "; ".join(
         f"{promise} ({', '.join(sorted(row.red[promise]))}): {_why(case, promise)}"
         for promise in sorted(row.red)
@@ -340,7 +340,7 @@ def _real_line(row: Row) -> str:
 def _rare_line(row: Row) -> str:
     case = CASES[row.mutant]
     return (
-        f"| `{row.mutant}` | {_promise(case)} {case.anomaly} | {row.steps} | {row.kills} | "
+        f"| `{row.mutant}` | {_promise(case)} {_names_of(case)} | {row.steps} | {row.kills} | "
         f"{len(row.planted)} | {len(row.missed)} | {len(row.blamed)} |\n"
     )
 
@@ -358,6 +358,10 @@ def _matrix(rows: list[Row]) -> list[str]:
 
 def _promise(case: Case) -> str:
     return "`measures.client`" if case.promise == CLIENT else case.promise
+
+
+def _names_of(case: Case) -> str:
+    return f"{case.anomaly} or {case.or_anomaly}" if case.or_anomaly else case.anomaly
 
 
 def _why(case: Case, promise: str) -> str:
