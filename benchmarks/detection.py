@@ -302,8 +302,8 @@ def page(rows: list[Row], rares: list[Row], runs: int, size: Size, command: str)
     """The page as text."""
     size_text = (
         f"{size.agents} agents a run on 2 pods, one agent in {size.rate} chosen, seed {size.seed}; "
-        f"{size.kills} pods killed on the correct engine; where a mutant needs kills, two, and one for "
-        "duplicate-start, since a kill of the replacement would excuse it."
+        f"{size.kills} pods killed on the correct engine; where a mutant needs kills, two, and one "
+        "for duplicate-start, since a kill of the replacement would excuse it."
     )
     parts = [HEAD, REAL.format(size=size_text), *(_real_line(row) for row in rows)]
     parts += [MATRIX, *_matrix(rows)]

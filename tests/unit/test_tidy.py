@@ -27,7 +27,7 @@ BLIND_EXCEPTS = {
 BANNED_NAMES = {"utils", "util", "helpers", "helper", "common", "manager", "misc", "data_utils"}
 PRIVATE = {
     "an absolute home path": r"(?<![\w.])/(?:root|Users|home/[a-z][\w-]*)/[\w.]",
-    "a package index": r"(?:--(?:extra-)?index-url|index-url\s*=|--find-links)",
+    "a package index": r"(?:--(?:extra-)?index[-]url|index[-]url\s*=|--find-links)",
     "a registry host": r"https?://[^\s/\"'`)]*(?:artifactory|nexus|mirror|registry|pypi|goproxy)",
 }
 

@@ -6,7 +6,7 @@ from harness.engines.contract import AgentView
 from harness.engines.llm import Answer, Llm, Message, answer_of
 from harness.engines.reference.memory import Memory
 from harness.engines.reference.mutants.mutant import Mutant, path_of
-from harness.engines.reference.mutants.survivors import start_run
+from harness.engines.reference.mutants.survivors import sign_of, start_run
 from harness.engines.reference.planting import Planting
 from harness.scenario import Program, Step
 
@@ -123,4 +123,6 @@ class DuplicateStart(Mutant):
             self.survivors.append(survivor)
             await survivor.watch_for(HELD_S)
             survivor.dismiss()
+        else:
+            sign_of(folder, agent).touch()
         return await super().admit(program)

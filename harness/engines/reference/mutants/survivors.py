@@ -24,8 +24,9 @@ from harness.scenario import Program
 
 WATCH_S = 60.0
 """A survivor whose parent lives that long ends without having done anything."""
-LATE_S = 3.0
-"""From the parent's end to the errand: the replacement is up, and the fault is over."""
+LATE_S = 2.0
+"""From the parent's end, or the replacement's sign, to the errand: by then the fault is over."""
+POLL_S = 0.05
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +48,11 @@ class Errand:
     effect: Effect | None = None
     program: Program | None = None
 
+    @property
+    def sign(self) -> Path | None:
+        """A file that the replacement makes when it begins the same agent; None for an effect."""
+        return sign_of(self.folder, self.program.agent) if self.program is not None else None
+
 
 @dataclass(slots=True)
 class Survivor:
@@ -66,6 +72,11 @@ class Survivor:
                 await self.process.wait()
         except TimeoutError:
             return
+
+
+def sign_of(folder: Path, agent: str) -> Path:
+    """Where a replacement says that it begins an agent whose first start a survivor holds."""
+    return folder / f"again-{agent}"
 
 
 async def start_effect(effect: Effect, folder: Path) -> Survivor:
@@ -91,6 +102,10 @@ async def _start(errand: Errand) -> Survivor:
 async def _survive(errand: Errand, surroundings: Surroundings) -> None:
     async with asyncio.timeout(WATCH_S):
         await _until_gone(errand.parent)
+    async with asyncio.timeout(WATCH_S):
+        # The sign is another process's file, so that only looking helps.
+        while errand.sign is not None and not errand.sign.exists():  # noqa: ASYNC110
+            await asyncio.sleep(POLL_S)
     await asyncio.sleep(LATE_S)
     llm = Llm(surroundings)
     try:
