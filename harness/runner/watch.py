@@ -69,7 +69,7 @@ class Watch:
             self.display.show(self._snapshot(seen, progress, speed, pods, conductor))
             if self.interrupted.is_set():
                 return "interrupted"
-            if seen.accepted >= seen.planned > 0 and not arrivals_ns:
+            if seen.started >= seen.planned > 0 and not arrivals_ns:
                 arrivals_ns = now_ns
                 await witness.note("phase", "drain", {})
             quiet_ns = now_ns - max(arrivals_ns, conductor.last_heal_ns)
@@ -132,7 +132,7 @@ class Watch:
         conductor: Conductor,
     ) -> Snapshot:
         return Snapshot(
-            phase="drain" if seen.accepted >= seen.planned > 0 else "load",
+            phase="drain" if seen.started >= seen.planned > 0 else "load",
             planned=self.plan.scenario.load.agents,
             started=seen.started,
             ended=seen.ended,
