@@ -19,7 +19,7 @@ PINS := harness/provide/requirements
 COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--custom-compile-command "make requirements"
 
-.PHONY: help setup runtime redis loadtest test demo matrix check requirements fresh-check clean
+.PHONY: help setup runtime redis loadtest test demo matrix check tables requirements fresh-check clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
@@ -53,6 +53,9 @@ runtime: setup ## the Dapr runtime, found or built
 
 redis: setup ## a Redis server, found or fetched
 	@$(BIN)/python -m harness.provide redis
+
+tables: setup ## the tables of docs/authoring-scenarios.md, from the registries
+	@$(BIN)/python scripts/tables.py
 
 requirements: ## pin again, with hashes (needs uv)
 	$(COMPILE) --all-extras pyproject.toml -o requirements.txt
