@@ -6,7 +6,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from tests.contract.test_registries import PAGE, row, tables  # noqa: E402 - needs the path above.
+from tests.contract.test_registries import PAGE, row, tables
 
 
 def main() -> None:
