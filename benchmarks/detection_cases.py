@@ -38,7 +38,15 @@ CASES: dict[str, Case] = {
     case.mutant: case
     for case in (
         Case(mutant="stuck", promise="L", anomaly="stuck"),
-        Case(mutant="spinning", promise="L", anomaly="stuck", also={"S3": _REPEATED}),
+        Case(
+            mutant="spinning",
+            promise="L",
+            anomaly="stuck",
+            also={
+                "S3": _REPEATED,
+                CLIENT: "one answer is asked more than ten times in five seconds, limited or not",
+            },
+        ),
         Case(mutant="lost-step", promise="S1", anomaly="lost-step", also={"R": _HASHED}),
         Case(mutant="double-commit", promise="S1", anomaly="double-commit", also={"S3": _REPEATED}),
         Case(

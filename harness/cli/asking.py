@@ -71,11 +71,7 @@ def load_scenario(name: str) -> Scenario:
 
 
 def _scenario_orders(arguments: argparse.Namespace, problems: list[str]) -> tuple[str, list[Order]]:
-    try:
-        scenario = with_overrides(load_scenario(arguments.scenario), arguments.overrides)
-    except UsageError as error:
-        problems.append(str(error))
-        scenario = Scenario(name="unknown", summary="")
+    scenario = _overridden(arguments.scenario, arguments.overrides, problems)
     engine, _, variant = (arguments.engine or "dapr_workflow").partition(":")
     cell = _with_defaults(Cell(engine=engine, variant=variant, store=arguments.store or ""))
     return scenario.name, [Order(scenario=scenario, cell=cell)]
@@ -92,15 +88,26 @@ def _matrix_orders(arguments: argparse.Namespace, problems: list[str]) -> tuple[
     ]
     orders = []
     for entry in MATRICES[arguments.matrix].entries:
+        overrides = [*entry.overrides, *arguments.overrides]
+        scenario = _overridden(entry.scenario, overrides, problems)
+        orders.append(Order(scenario=scenario, cell=_with_defaults(entry.cell)))
+    return arguments.matrix, orders
+
+
+def _overridden(name: str, overrides: list[str], problems: list[str]) -> Scenario:
+    """The scenario with every override that can be; each that cannot is a problem, said once."""
+    scenario = Scenario(name="unknown", summary="")
+    try:
+        scenario = load_scenario(name)
+    except UsageError as error:
+        problems.append(str(error))
+    for override in overrides:
         try:
-            overrides = [*entry.overrides, *arguments.overrides]
-            scenario = with_overrides(load_scenario(entry.scenario), overrides)
+            scenario = with_overrides(scenario, [override])
         except UsageError as error:
             if str(error) not in problems:
                 problems.append(str(error))
-            continue
-        orders.append(Order(scenario=scenario, cell=_with_defaults(entry.cell)))
-    return arguments.matrix, orders
+    return scenario
 
 
 def _with_defaults(cell: Cell) -> Cell:

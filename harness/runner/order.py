@@ -45,6 +45,8 @@ def problems_of_order(order: Order) -> list[str]:
     for fault in order.scenario.faults:
         if fault.kind not in FAULTS:
             problems.append(f"unknown fault {fault.kind!r}; known: {', '.join(FAULTS)}")
+    if cell.store and cell.store not in STORES:
+        problems.append(f"unknown store {cell.store!r}; known: {', '.join(STORES)}")
     if cell.engine not in ENGINES:
         return [*problems, f"unknown engine {cell.engine!r}; known: {', '.join(ENGINES)}"]
     engine = ENGINES[cell.engine]
@@ -52,9 +54,7 @@ def problems_of_order(order: Order) -> list[str]:
         known = ", ".join(engine.variants)
         return [*problems, f"unknown variant {cell.variant!r} of {cell.engine}; known: {known}"]
     spec = engine.spec(cell.variant)
-    if cell.store not in STORES:
-        problems.append(f"unknown store {cell.store!r}; known: {', '.join(STORES)}")
-    elif cell.store not in spec.stores:
+    if cell.store in STORES and cell.store not in spec.stores:
         problems.append(
             f"{cell.engine} cannot use the store {cell.store}; it can use {', '.join(spec.stores)}"
         )
