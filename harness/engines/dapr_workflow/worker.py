@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import importlib.metadata
 import os
+import sys
 from collections.abc import Iterator
 
 import grpc
@@ -79,7 +80,10 @@ class DaprWorkflowWorker:
         if status == "running":
             return AgentView(status="running", output="")
         if status == "failed":
-            return AgentView(status="failed", output=str(state.failure_details or ""))
+            details = state.failure_details
+            reason = f"{details.error_type}: {details.message}" if details else "no details"
+            print(f"agent {agent} failed: {reason}", file=sys.stderr, flush=True)  # noqa: T201
+            return AgentView(status="failed", output=reason)
         return AgentView(status="completed", output=msgspec.json.decode(state.serialized_output))
 
     async def close(self) -> None:
