@@ -3,8 +3,7 @@
 from dataclasses import dataclass
 
 from harness.plan import Cell
-from harness.scenario import SCHEMA, Scenario
-from scenarios import SCENARIOS
+from harness.scenario import SCHEMA
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,8 +149,3 @@ ALL = Matrix(
 )
 
 MATRICES: dict[str, Matrix] = {matrix.name: matrix for matrix in (DEFAULT, DEMO, SMOKE, SCALE, ALL)}
-
-
-def scenario_named(name: str) -> Scenario:
-    """The shipped scenario of that name; the name was checked before."""
-    return SCENARIOS[name]

@@ -31,11 +31,6 @@ class RunFolder:
         return self.root / "state"
 
     @property
-    def evidence(self) -> Path:
-        """The sealed evidence."""
-        return self.root / "evidence"
-
-    @property
     def warm_up(self) -> Path:
         """The driver's files of the warm-up."""
         return self.root / "warm-up"
@@ -54,11 +49,6 @@ class RunFolder:
     def environment(self) -> Path:
         """environment.json."""
         return self.root / "environment.json"
-
-    @property
-    def results(self) -> Path:
-        """results.json."""
-        return self.root / "results.json"
 
     @property
     def address_book(self) -> Path:
