@@ -64,7 +64,7 @@ def _harness(
     clock = SystemClock()
     began_ns = clock.monotonic_ns()
     started = datetime.now(UTC)
-    root = _fresh_folder(out, f"{started:%Y%m%dT%H%M%SZ}-{name}-{seed}")
+    root = _fresh_folder(out.absolute(), f"{started:%Y%m%dT%H%M%SZ}-{name}-{seed}")
     command = "onceproof " + " ".join(sys.argv[1:])
     console.print(f"seed {seed} | {root} | {len(orders)} runs", highlight=False, soft_wrap=True)
     console.print(f"repeat: {command}", highlight=False, soft_wrap=True)

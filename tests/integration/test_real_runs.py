@@ -34,11 +34,12 @@ SMALL = (
 
 
 def started(out: Path, engine: str, *overrides: str) -> subprocess.Popen[str]:
-    """Start one small run; its output is one stream."""
+    """Start one small run into a relative folder, as `make` does; its output is one stream."""
     sets = [word for override in (*SMALL, *overrides) for word in ("--set", override)]
     command = [sys.executable, "-m", "harness", "run", "pod_kill", "--engine", engine, *sets]
     return subprocess.Popen(
-        [*command, "--out", str(out)],
+        [*command, "--out", out.name],
+        cwd=out.parent,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
