@@ -1,13 +1,11 @@
-"""The least that runs agents on Dapr Workflow: worker, client, wait; 64 starts in flight.
-
-benchmarks/overhead.py measures the harness against it; sidecar and LLM come from there.
-"""
+"""The least that runs agents on Dapr Workflow; benchmarks/overhead.py brings all it needs."""
 
 import asyncio
 import json
 import os
 import sys
 import time
+from pathlib import Path
 
 import aiohttp
 from dapr.ext.workflow import WorkflowRuntime
@@ -18,12 +16,13 @@ _session: list[aiohttp.ClientSession] = []
 
 def agent(ctx, steps):
     """Workflow: a chain of LLM calls."""
-    answer = ""
-    for number in range(steps):
-        answer = yield ctx.call_activity(
-            call_llm, input=f"part {number} of {steps}, given {answer}"
-        )
-    return answer
+    answers = {}
+    for step in steps:
+        prompt = step["prompt"]
+        for path, answer in answers.items():
+            prompt = prompt.replace(f"{{answer:{path}}}", answer)
+        answers[step["path"]] = yield ctx.call_activity(call_llm, input=prompt)
+    return answers[steps[-1]["path"]]
 
 
 async def call_llm(_ctx, prompt):
@@ -36,7 +35,7 @@ async def call_llm(_ctx, prompt):
         return (await answer.json())["choices"][0]["message"]["content"]
 
 
-async def main(agents, steps):
+async def main(programs):
     """Start all, wait for all, print the seconds."""
     runtime = WorkflowRuntime()
     runtime.register_workflow(agent)
@@ -44,12 +43,12 @@ async def main(agents, steps):
     await asyncio.to_thread(runtime.start)
     client, gate = DaprWorkflowClient(), asyncio.Semaphore(64)
 
-    async def start(number):
+    async def start(name, steps):
         async with gate:
-            return await client.schedule_new_workflow(agent, input=steps, instance_id=f"b{number}")
+            return await client.schedule_new_workflow(agent, input=steps, instance_id=name)
 
     began = time.monotonic()
-    ids = await asyncio.gather(*(start(number) for number in range(agents)))
+    ids = await asyncio.gather(*(start(one["agent"], one["steps"]) for one in programs))
     for name in ids:
         state = await client.wait_for_workflow_completion(name, timeout_in_seconds=600)
         assert state.runtime_status.name == "COMPLETED", state
@@ -57,4 +56,4 @@ async def main(agents, steps):
     os._exit(0)
 
 
-asyncio.run(main(int(sys.argv[1]), int(sys.argv[2])))
+asyncio.run(main(json.loads(Path(sys.argv[1]).read_text())))

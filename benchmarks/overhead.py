@@ -2,8 +2,9 @@
 
     python -m benchmarks.overhead --agents 500 --pairs 5
 
-Both sides run the same chains on the same runtime, store and mock LLM, one pod, 50 ms a step. The
-interval of the median ratio is by order statistics (for 5 pairs: minimum to maximum, 93.75 %).
+Both sides run the same programs, prompts and all, on the same runtime, store and mock LLM, one pod,
+50 ms a step. The interval of the median ratio is by order statistics (for 5 pairs: minimum to
+maximum, 93.75 %).
 """
 
 import argparse
@@ -41,7 +42,7 @@ def main() -> None:
         print(
             f"pair {number + 1}: harness {ours.agents_per_s:.1f}, bare {theirs.agents_per_s:.1f} "
             f"agents/s, ratio {ratios[-1]:.3f}; driver and witness {shares[-1]:.1%} of all CPU; "
-            f"CPU s { ({k: round(v, 1) for k, v in ours.cpu_s.items()}) }",
+            f"CPU s {_rounded(ours)}, bare {_rounded(theirs)}",
             flush=True,
         )
     print(

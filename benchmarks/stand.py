@@ -27,7 +27,7 @@ from harness.runner.folder import RunFolder
 from harness.runner.order import Order, spec_of
 from harness.runner.set_up import Provided, witness_config
 from harness.runner.walk import Walk
-from harness.scenario import LlmSpec, LoadSpec, Scenario
+from harness.scenario import LlmSpec, LoadSpec, Scenario, to_json
 from harness.stores import make_store
 from harness.stores.place import StorePlace
 
@@ -88,8 +88,11 @@ async def under_harness(root: Path, provided: Provided, agents: int, steps: int)
 
 
 async def bare(root: Path, provided: Provided, agents: int, steps: int) -> Measured:
-    """bare_driver.py on the same parts, without anything of the harness in the way."""
+    """bare_driver.py: the same programs on the same parts, nothing of the harness in the way."""
     folder, clock = RunFolder(root), SystemClock()
+    folder.root.mkdir(parents=True)
+    _, planned, _ = draw_plan(scenario_of(agents, steps), CELL, 1)
+    folder.programs.write_bytes(to_json([one.program for one in planned]))
     processes = Processes(run=root.name, logs=folder.logs, clock=clock)
     ports = Ports(7)
     place = StorePlace(
@@ -126,7 +129,7 @@ async def bare(root: Path, provided: Provided, agents: int, steps: int) -> Measu
             before = cpu_s_of(processes.all)
             driver = processes.start(
                 "bare",
-                (sys.executable, str(BARE), str(agents), str(steps)),
+                (sys.executable, str(BARE), str(folder.programs)),
                 environ={
                     "DAPR_HTTP_PORT": str(own.http),
                     "DAPR_GRPC_PORT": str(own.grpc),
