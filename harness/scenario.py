@@ -63,7 +63,7 @@ class LoadSpec:
     """Share of the warm-up's agents per second that is offered when no rate is given."""
     warm_up_agents: int = 30
     """Started at once before the load, and left out of every figure."""
-    starts_in_flight: int = 64
+    starts_in_flight: int = 256
     """Bound on concurrent start requests of the driver."""
 
 

@@ -44,7 +44,7 @@ DEFAULT = Matrix(
             overrides=(
                 "load.agents=2000",
                 "load.warm_up_agents=300",
-                "load.capacity_ratio=0.85",
+                "load.capacity_ratio=0.65",
                 "mix.chain=6",
                 "mix.tools=1",
                 "faults.0.in_flight_min=10",
@@ -56,7 +56,7 @@ DEFAULT = Matrix(
             overrides=(
                 "load.agents=500",
                 "load.warm_up_agents=200",
-                "load.capacity_ratio=0.85",
+                "load.capacity_ratio=0.65",
                 "mix.chain=6",
                 "mix.tools=1",
             ),
