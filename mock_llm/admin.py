@@ -7,12 +7,14 @@ secrets.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from typing import Literal
 from urllib.parse import parse_qs
 
 import msgspec
 
 from mock_llm import config as configs
 from mock_llm.exchange import TEXT_TYPE, Response, refusal
+from mock_llm.holds import Hold
 from mock_llm.witness import Witness
 
 WAIT_S_MAX = 60.0
@@ -33,6 +35,24 @@ class PostedOutcome(msgspec.Struct, frozen=True):
     agent: str
     status: str
     text: str | None = ""
+
+
+class AskedOfHolds(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The body of POST /admin/holds."""
+
+    do: Literal["place", "wait", "release"]
+    holds: list[Hold]
+    wait_s: float = 0.0
+    """For wait: until a call is held at each; for release: until those kept have gone on."""
+
+
+class AskedOfDrops(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The body of POST /admin/drops."""
+
+    slot: str
+    count: int = 0
+    """How many answers are to be dropped; 0 waits for the order given before."""
+    wait_s: float = 0.0
 
 
 async def post_notes(witness: Witness, body: bytes, _query: str) -> Response:
@@ -80,6 +100,32 @@ async def get_progress(witness: Witness, _body: bytes, _query: str) -> Response:
     )
 
 
+async def post_holds(witness: Witness, body: bytes, _query: str) -> Response:
+    """Place holds, wait for calls at them, or release them; see AskedOfHolds -> {held, is_done}."""
+    asked = msgspec.json.decode(body, type=AskedOfHolds)
+    wait_s = min(asked.wait_s, WAIT_S_MAX)
+    holds = witness.holds
+    held: list[Hold] = []
+    is_done = True
+    if asked.do == "place":
+        holds.place(asked.holds)
+    elif asked.do == "wait":
+        held = await holds.wait(asked.holds, wait_s)
+        is_done = len(held) == len(asked.holds)
+    else:
+        is_done = await holds.release(asked.holds, wait_s)
+    return _json({"held": held, "is_done": is_done})
+
+
+async def post_drops(witness: Witness, body: bytes, _query: str) -> Response:
+    """Drop the next answers to a slot, and wait until that has happened -> {seqs of the calls}."""
+    asked = msgspec.json.decode(body, type=AskedOfDrops)
+    if asked.count:
+        witness.drops.order(asked.slot, asked.count)
+        return _json({"seqs": []})
+    return _json({"seqs": await witness.drops.wait(asked.slot, min(asked.wait_s, WAIT_S_MAX))})
+
+
 async def get_health(witness: Witness, _body: bytes, _query: str) -> Response:
     """200 {status: ok}: the ledger is open."""
     return _json({"status": "ok", "begun": witness.progress.begun})
@@ -125,6 +171,8 @@ ENDPOINTS: dict[tuple[str, str], Endpoint] = {
     ("POST", "/admin/outcomes"): post_outcomes,
     ("GET", "/admin/ends"): get_ends,
     ("GET", "/admin/progress"): get_progress,
+    ("POST", "/admin/holds"): post_holds,
+    ("POST", "/admin/drops"): post_drops,
     ("GET", "/admin/health"): get_health,
     ("GET", "/admin/config"): get_config,
     ("POST", "/admin/config"): post_config,

@@ -8,7 +8,6 @@ A broken ledger ends the witness: it would rather answer nobody than answer with
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from functools import lru_cache
 
@@ -16,6 +15,7 @@ import msgspec
 
 from mock_llm import admin
 from mock_llm.chat import answer_chat, refuse_unread
+from mock_llm.effect import answer_effect
 from mock_llm.exchange import (
     BodyTooLargeError,
     ClientGoneError,
@@ -23,13 +23,11 @@ from mock_llm.exchange import (
     Response,
     Scope,
     Send,
-    is_gone_within,
     read_body,
     refusal,
     send_response,
 )
 from mock_llm.ledger import LedgerError
-from mock_llm.receipts import render
 from mock_llm.wire import BODY_BYTES_MAX, account_of, models_body
 from mock_llm.witness import Origin, Witness
 
@@ -41,15 +39,6 @@ _CALLER_MAX = 200
 _RETRY_MAX = 1000
 _TOO_LARGE = f"The body is longer than {BODY_BYTES_MAX} bytes."
 _account = lru_cache(maxsize=4096)(account_of)
-
-
-class PostedEffect(msgspec.Struct, frozen=True):
-    """The body of POST /effects."""
-
-    agent: str
-    path: str
-    value: str
-    key: str | None = None
 
 
 class App:
@@ -79,7 +68,7 @@ class App:
         if path == "/v1/chat/completions" and method == "POST":
             return await self._chat(_origin(caller, scope), receive)
         if path == "/effects" and method == "POST":
-            return await self._effect(_origin(caller, scope), receive)
+            return await answer_effect(self._witness, _origin(caller, scope), receive)
         if path == "/v1/models" and method == "GET":
             body = models_body(MODELS, created_s=self._witness.created_s)
             return Response(status=200, body=body)
@@ -94,32 +83,6 @@ class App:
         except BodyTooLargeError:
             return refuse_unread(self._witness, origin, 413, _TOO_LARGE)
         return await answer_chat(self._witness, origin, body, receive)
-
-    async def _effect(self, origin: Origin, receive: Receive) -> Response | None:
-        try:
-            posted = msgspec.json.decode(await read_body(receive), type=PostedEffect)
-        except BodyTooLargeError:
-            return refusal(413, _TOO_LARGE)
-        except msgspec.MsgspecError as error:
-            return refusal(400, f"send {{agent, path, value, key?}}: {error}")
-        executed = self._witness.execute(
-            origin,
-            agent=posted.agent,
-            path=posted.path,
-            key=posted.key or "",
-            value=posted.value,
-        )
-        try:
-            is_gone = await is_gone_within(receive, executed.latency_s)
-        except asyncio.CancelledError:
-            self._witness.end_effect(executed, "dropped")
-            raise
-        self._witness.end_effect(executed, "client_gone" if is_gone else "answered")
-        if is_gone:
-            return None
-        given = render(executed.receipt, executed.mark)
-        body = msgspec.json.encode({"receipt": given, "applied": executed.is_applied})
-        return Response(status=200, body=body)
 
     async def _admin(self, endpoint: admin.Endpoint, scope: Scope, receive: Receive) -> Response:
         try:

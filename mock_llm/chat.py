@@ -7,9 +7,11 @@ The steps of `answer_chat` are the points at which a fault can act.
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 from mock_llm import wire
 from mock_llm.exchange import Receive, Response, is_gone_within, refusal
+from mock_llm.holds import Call, answer_held, is_gone_at
 from mock_llm.limiter import Decision
 from mock_llm.readings import read
 from mock_llm.records import Begin
@@ -30,6 +32,9 @@ async def answer_chat(
     except wire.WireError as error:
         return refuse_unread(witness, origin, 400, str(error))
     reading = read(request)
+    call = Call(caller=origin.caller, agent=reading.agent, path=reading.path, turn=reading.turn)
+    if await is_gone_at(witness.holds, call, "arrival", receive):
+        return None
     begin = witness.begin(origin, reading, request)
     try:
         check(request, reading)
@@ -44,15 +49,20 @@ async def answer_chat(
     # A request may be long, and thousands wait at a time: only what is to be said is kept.
     del request, reading, body
     try:
-        is_gone = await is_gone_within(receive, priced.latency_s)
+        is_gone = await is_gone_at(witness.holds, call, "begun", receive)
+        is_gone = is_gone or await is_gone_within(receive, priced.latency_s)
     except asyncio.CancelledError:
         witness.lose(priced, "dropped", is_final=is_final)
         raise
     if is_gone:
         witness.lose(priced, "client_gone", is_final=is_final)
         return None
+    answer = _answered(priced, decision, witness.created_s)
+    if witness.drops.take(origin.caller, begin.seq):
+        witness.lose(priced, "dropped", is_final=is_final)
+        return replace(answer, is_cut=True)
     witness.answer(priced, is_final=is_final)
-    return _answered(priced, decision, witness.created_s)
+    return await answer_held(witness.holds, call, answer, receive)
 
 
 def refuse_unread(witness: Witness, origin: Origin, status: int, message: str) -> Response:

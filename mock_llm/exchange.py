@@ -6,7 +6,7 @@ No web framework: the witness answers thousands of requests a second on a part o
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Coroutine, MutableMapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,6 +41,10 @@ class Response:
     """Headers beside type and length."""
     content_type: str = JSON_TYPE
     """Media type."""
+    is_cut: bool = False
+    """Only the head leaves, then the connection is closed: the answer is lost on its way."""
+    on_sent: Callable[[], None] | None = None
+    """Called when the last byte was handed over, or the caller was gone."""
 
 
 def refusal(status: int, message: str, *, code: str | None = None) -> Response:
@@ -76,19 +80,41 @@ async def is_gone_within(receive: Receive, seconds: float) -> bool:
         return False
     try:
         async with asyncio.timeout(seconds):
-            while (await receive())["type"] != "http.disconnect":
-                pass
+            await _until_gone(receive)
     except TimeoutError:
         return False
     return True
 
 
+async def is_gone_before(receive: Receive, work: Coroutine[None, None, None]) -> bool:
+    """Do some work; True, and the work is given up, as soon as the caller leaves."""
+    async with asyncio.TaskGroup() as group:
+        leaving = group.create_task(_until_gone(receive))
+        working = group.create_task(work)
+        await asyncio.wait({leaving, working}, return_when=asyncio.FIRST_COMPLETED)
+        is_gone = not working.done()
+        leaving.cancel()
+        working.cancel()
+    return is_gone
+
+
+async def _until_gone(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
 async def send_response(send: Send, response: Response) -> None:
-    """Send an answer; to a caller that left it goes nowhere, without an error."""
+    """Send an answer; to a caller that left it goes nowhere, without an error.
+
+    Of one that is cut the body never comes, upon which the server closes the connection.
+    """
     headers = [
         (b"content-type", response.content_type.encode()),
         (b"content-length", str(len(response.body)).encode()),
         *((name.encode(), value.encode()) for name, value in response.headers),
     ]
     await send({"type": "http.response.start", "status": response.status, "headers": headers})
-    await send({"type": "http.response.body", "body": response.body})
+    if not response.is_cut:
+        await send({"type": "http.response.body", "body": response.body})
+    if response.on_sent is not None:
+        response.on_sent()

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from mock_llm import config as configs
 from mock_llm.clock import Clock
 from mock_llm.config import Config
+from mock_llm.drops import Drops
+from mock_llm.holds import Holds
 from mock_llm.latency import Latencies
 from mock_llm.ledger import LedgerWriter
 from mock_llm.limiter import Decision, Limiter, charge, tokens_of
@@ -82,6 +84,8 @@ class Witness:
         self._limiter = Limiter(config.limits())
         self._latencies = Latencies(seed)
         self._applied: set[str] = set()
+        self.holds = Holds(self.note)
+        self.drops = Drops()
         self.note("config", "witness", configs.render(config))
 
     def begin(self, origin: Origin, reading: Reading, request: ChatRequest | None) -> Begin:

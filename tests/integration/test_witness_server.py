@@ -324,3 +324,42 @@ def test_a_second_witness_is_refused(start: Start) -> None:
         )
         assert (second.returncode, words in second.stderr) == (254, True)
     assert len(list(server.ledger.iterdir())) == 1
+
+
+def test_call_is_held_at_each_point_and_on_file_as_the_point_says(start: Start) -> None:
+    """On arrival nothing is on file, once begun only the begin, when answering the end as well."""
+    server = start()
+    points = ("arrival", "begun", "answering")
+    holds = [{"agent": f"h-{point}", "path": "1", "turn": 0, "point": point} for point in points]
+    server.client.post("/admin/holds", json={"do": "place", "holds": holds})
+    with ThreadPoolExecutor() as pool:
+        calls = [pool.submit(server.chat, f"h-{point}") for point in points]
+        asked = {"do": "wait", "holds": holds, "wait_s": READY_S}
+        assert httpx.post(f"{server.url}/admin/holds", json=asked, timeout=30).json()["is_done"]
+        records = server.read().records
+        begins = {record.agent: record.seq for record in records if isinstance(record, Begin)}
+        ended = {record.begin for record in records if isinstance(record, End)}
+        released = {"do": "release", "holds": holds, "wait_s": READY_S}
+        answer = httpx.post(f"{server.url}/admin/holds", json=released, timeout=30)
+
+        assert set(begins) == {"h-begun", "h-answering"}
+        assert ended == {begins["h-answering"]}
+        assert answer.json()["is_done"]
+        assert [call.result().status_code for call in calls] == [200, 200, 200]
+
+
+def test_dropped_answer_is_executed_and_never_arrives(start: Start) -> None:
+    """Execute-and-drop: on file with its receipt, while the caller sees a broken connection."""
+    server = start()
+    server.client.post("/admin/drops", json={"slot": "p", "count": 1})
+
+    with pytest.raises(httpx.RemoteProtocolError):
+        server.chat("d1")
+    again = server.chat("d1")
+
+    seqs = server.client.post("/admin/drops", json={"slot": "p"}).json()["seqs"]
+    ends = [record for record in server.read().records if isinstance(record, End)]
+    assert again.status_code == 200
+    assert [end.outcome for end in ends] == ["dropped", "answered"]
+    assert ends[0].receipt == ends[1].receipt != 0
+    assert seqs == [ends[0].begin]
