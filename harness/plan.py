@@ -43,6 +43,17 @@ class PlannedAgent:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class HeldCall:
+    """A call that the witness keeps at a point, so that a fault strikes there."""
+
+    agent: str
+    path: str
+    turn: int
+    point: str
+    """arrival | begun | answering, as in mock_llm.holds."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PlannedFault:
     """One fault: whom it strikes, and at which witnessed progress."""
 
@@ -52,6 +63,21 @@ class PlannedFault:
     at_ratio: float
     """Of the run's LLM answers."""
     in_flight_min: int
+    point: str = ""
+    """Of a sweep: where it meets the calls of ``agents``; else progress decides."""
+    agents: tuple[str, ...] = ()
+    """Of a sweep: agent k is met at its k-th call."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SweepSpec:
+    """What a sweep covers; see `harness.sweep`."""
+
+    victims: tuple[str, ...]
+    points: tuple[str, ...]
+    repeats: int = 3
+    patience_s: float = 20.0
+    """Time after a heal in which the agents of a strike must end."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +93,8 @@ class Plan:
     """LLM answers that a run without faults takes."""
     programs_sha256: str
     warm_up_sha256: str
+    sweep: SweepSpec | None = None
+    """Set when the faults are those of a sweep."""
 
 
 def slots_of(scenario: Scenario) -> tuple[str, ...]:

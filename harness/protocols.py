@@ -118,6 +118,9 @@ class Witness(Protocol):
     async def progress(self) -> Progress:
         """Ask how far the load is."""
 
+    async def drop(self, slot: str, count: int, *, deadline_s: float) -> tuple[int, ...]:
+        """Execute and drop the next answers to a slot; numbers of those dropped in time."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Struck:

@@ -135,6 +135,28 @@ class ProcessRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SweepCell:
+    """One call x point x victim of a sweep, over its repeats."""
+
+    victim: str
+    """pod | worker | sidecar"""
+    point: str
+    """A name of `harness.sweep.POINTS`."""
+    call: str
+    """Path and turn, as in ``2 turn 1``."""
+    is_tool: bool
+    outcomes: tuple[str, ...]
+    """A repeat each: once | repeated | missed: <why> | names of the promises that fell."""
+    proofs: tuple[str, ...]
+    """A repeat each: the ledger's numbers that show where the strike met the call."""
+
+    @property
+    def varies(self) -> bool:
+        """The same strike ended differently: a race of the engine's own."""
+        return len(set(self.outcomes)) > 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunResult:
     """One judged run."""
 
@@ -190,6 +212,8 @@ class RunResult:
     repeat_command: str
     directory: str
     """Relative to the matrix directory."""
+    sweep: tuple[SweepCell, ...] = ()
+    """Of a sweep: what came of each call, point and victim."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -40,6 +40,7 @@ def parser() -> argparse.ArgumentParser:
     repro = commands.add_parser("repro", help="run a stored run's plan again, with its seed")
     repro.add_argument("run", type=Path, metavar="RUN")
     _add_machine(repro)
+    _add_sweep(commands.add_parser("sweep", help="strike every call of one program at every point"))
     report = commands.add_parser("report", help="write the page of a stored matrix or run again")
     report.add_argument("directory", type=Path, metavar="DIRECTORY")
     explain = commands.add_parser("explain", help="one agent's timeline, in plain words")
@@ -73,6 +74,26 @@ def _add_run(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument("--seed", type=int, default=1, help="fixes every draw (default: 1)")
     command.add_argument("--repeats", type=int, default=1, metavar="N", help="runs of each cell")
+    command.add_argument(
+        "--dry-run", action="store_true", help="check and draw everything, start nothing"
+    )
+    _add_machine(command)
+
+
+def _add_sweep(command: argparse.ArgumentParser) -> None:
+    command.add_argument("engine", metavar="ENGINE[:VARIANT]", help="a name of `onceproof list`")
+    command.add_argument("--store", default=None, help="default: the engine's first")
+    command.add_argument(
+        "--victims", default="", metavar="A,B", help="of pod, worker, sidecar (default: all)"
+    )
+    command.add_argument(
+        "--points",
+        default="",
+        metavar="A,B",
+        help="of before_call, during, before_answer, before_use, after_use (default: all)",
+    )
+    command.add_argument("--repeats", type=int, default=3, metavar="N", help="strikes of each cell")
+    command.add_argument("--seed", type=int, default=1, help="fixes every draw (default: 1)")
     command.add_argument(
         "--dry-run", action="store_true", help="check and draw everything, start nothing"
     )

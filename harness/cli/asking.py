@@ -9,9 +9,11 @@ import yaml
 
 from harness.engines.registry import ENGINES
 from harness.errors import UsageError
-from harness.plan import Cell
+from harness.plan import Cell, SweepSpec
 from harness.runner.order import Order, disk_problem, problems_of_order, spec_of
 from harness.scenario import Scenario, scenario_of, with_overrides
+from harness.sweep import POINTS, VICTIMS
+from harness.sweep import scenario_of as sweep_scenario_of
 from scenarios import SCENARIOS
 from scenarios.matrices import MATRICES
 
@@ -47,6 +49,45 @@ def orders_of(arguments: argparse.Namespace) -> tuple[str, list[Order]]:
         for number in range(arguments.repeats)
     ]
     return name, repeated
+
+
+def sweep_orders_of(arguments: argparse.Namespace) -> list[Order]:
+    """The one run of a sweep.
+
+    Raises:
+        UsageError: with everything that is wrong.
+    """
+    problems: list[str] = []
+    if arguments.repeats < 1:
+        problems.append(f"--repeats is {arguments.repeats}, expected at least 1")
+    engine, _, variant = arguments.engine.partition(":")
+    cell = _with_defaults(Cell(engine=engine, variant=variant, store=arguments.store or ""))
+    has_sidecar = cell.engine not in ENGINES or ENGINES[engine].spec(cell.variant).needs_dapr
+    possible = tuple(name for name in VICTIMS if has_sidecar or name != "sidecar")
+    victims = _chosen("--victims", arguments.victims, tuple(VICTIMS), problems)
+    if "sidecar" in victims and not has_sidecar:
+        if arguments.victims:
+            problems.append(f"--victims names sidecar, and {engine} has none")
+        victims = possible
+    points = _chosen("--points", arguments.points, tuple(POINTS), problems)
+    spec = SweepSpec(victims=victims, points=points, repeats=max(1, arguments.repeats))
+    order = Order(scenario=sweep_scenario_of(spec), cell=cell, sweep=spec)
+    problems += problems_of_order(order)
+    problems += [text for text in (_files_problem(), disk_problem([order], arguments.out)) if text]
+    if problems:
+        raise UsageError("\n  ".join(["cannot sweep:", *problems]))
+    return [order]
+
+
+def _chosen(option: str, text: str, known: tuple[str, ...], problems: list[str]) -> tuple[str, ...]:
+    """The names of a list with commas, in our order; all of them for an empty one."""
+    asked = [name for name in text.split(",") if name]
+    problems += [
+        f"{option}: unknown {name!r}; known: {', '.join(known)}"
+        for name in asked
+        if name not in known
+    ]
+    return tuple(name for name in known if not asked or name in asked)
 
 
 def load_scenario(name: str) -> Scenario:

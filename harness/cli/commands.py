@@ -10,7 +10,7 @@ import msgspec
 
 from harness.brokers import BROKERS
 from harness.cli import running
-from harness.cli.asking import orders_of
+from harness.cli.asking import orders_of, sweep_orders_of
 from harness.cli.providing import provide
 from harness.engines.registry import ENGINES
 from harness.errors import UsageError
@@ -56,6 +56,23 @@ def repro(arguments: argparse.Namespace) -> int:
         orders,
         provided,
         seed=plan.seed,
+        out=arguments.out,
+        is_comparison=False,
+        keeps_state=arguments.keep_state,
+    )
+
+
+def sweep(arguments: argparse.Namespace) -> int:
+    """Strike every call of one program at every point."""
+    orders = sweep_orders_of(arguments)
+    provided = provide(orders, dapr_bin=arguments.dapr_bin, redis=arguments.redis, report=print)
+    if arguments.dry_run:
+        return running.dry_run("sweep", orders, provided, seed=arguments.seed)
+    return running.run_kept(
+        "sweep",
+        orders,
+        provided,
+        seed=arguments.seed,
         out=arguments.out,
         is_comparison=False,
         keeps_state=arguments.keep_state,
@@ -183,6 +200,7 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "list": list_all,
     "check": check,
     "repro": repro,
+    "sweep": sweep,
     "report": report,
     "explain": explain_agent,
     "doctor": doctor,

@@ -7,6 +7,7 @@ import signal
 import sys
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from rich.console import Console
@@ -14,14 +15,16 @@ from rich.console import Console
 from harness.clock import NS_PER_S, SystemClock
 from harness.cluster.keeper import keep
 from harness.errors import OnceproofError
-from harness.plan import Plan, draw_plan
+from harness.plan import Plan, PlannedAgent, draw_plan
 from harness.results import MatrixResult, RunResult, encode
 from harness.runner.display import make_display
 from harness.runner.folder import RunFolder
 from harness.runner.judge import failed_result, judge
 from harness.runner.order import Order, spec_of
 from harness.runner.set_up import Provided
+from harness.runner.sweep import SweepWalk
 from harness.runner.walk import Walk
+from harness.sweep import draw_sweep
 from reports.pages import write_pages
 from reports.text import render_text
 
@@ -122,14 +125,15 @@ def _one_run(
     order: Order, provided: Provided, *, seed: int, root: Path, console: Console, command: str
 ) -> tuple[RunResult, bool]:
     folder = RunFolder(root / order.name)
-    plan, agents, warm_up = draw_plan(order.scenario, order.cell, seed)
+    plan, agents, warm_up = drawn(order, seed)
     clock = SystemClock()
     display = make_display(console, clock)
+    kind = Walk if order.sweep is None else partial(SweepWalk, restart_delays_s=(0.0,))
 
     async def walk() -> bool:
         interrupted = asyncio.Event()
         _on_ctrl_c(interrupted, console)
-        await Walk(
+        await kind(
             plan=plan,
             agents=agents,
             warm_up=warm_up,
@@ -159,10 +163,18 @@ def judged(root: Path, plan: Plan, command: str) -> RunResult:
     return result
 
 
+def drawn(order: Order, seed: int) -> tuple[Plan, list[PlannedAgent], list[PlannedAgent]]:
+    """Draw the plan of an order: of its scenario, or of its sweep."""
+    if order.sweep is None:
+        return draw_plan(order.scenario, order.cell, seed)
+    plan, agents = draw_sweep(order.sweep, order.cell, seed)
+    return plan, agents, []
+
+
 def dry_run(name: str, orders: list[Order], provided: Provided, *, seed: int) -> int:
     """Draw every plan and say what would run; start nothing."""
     for order in orders:
-        plan, agents, warm_up = draw_plan(order.scenario, order.cell, seed)
+        plan, agents, warm_up = drawn(order, seed)
         faults = ", ".join(f"{f.name} at {f.at_ratio:.0%} on {f.slot}" for f in plan.faults)
         print(
             f"{name}: {order.name}: {len(agents)} agents, {plan.answers_count} LLM answers, "
@@ -176,7 +188,8 @@ def dry_run(name: str, orders: list[Order], provided: Provided, *, seed: int) ->
 
 def orders_like(plan: Plan) -> list[Order]:
     """The order that a stored plan came from."""
-    return [Order(scenario=plan.scenario, cell=replace(plan.cell, repeat=0))]
+    cell = replace(plan.cell, repeat=0)
+    return [Order(scenario=plan.scenario, cell=cell, sweep=plan.sweep)]
 
 
 def _on_ctrl_c(interrupted: asyncio.Event, console: Console) -> None:

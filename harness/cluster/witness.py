@@ -1,6 +1,7 @@
 """The witness as a process of the run, and the harness's way to talk to it."""
 
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from harness.cluster.health import until_healthy
 from harness.cluster.ports import Ports
 from harness.cluster.processes import Process, Processes
 from harness.errors import HarnessError
+from harness.plan import HeldCall
 from harness.protocols import Progress
 
 
@@ -86,15 +88,45 @@ class WitnessProcess:
             },
         )
 
+    async def drop(self, slot: str, count: int, *, deadline_s: float) -> tuple[int, ...]:
+        """See Witness."""
+        await self._ask("POST", "/admin/drops", {"slot": slot, "count": count})
+        asked = {"slot": slot, "wait_s": deadline_s}
+        answer = await self._ask("POST", "/admin/drops", asked, wait_s=deadline_s)
+        return msgspec.convert(answer["seqs"], tuple[int, ...])
+
+    async def place(self, holds: Sequence[HeldCall]) -> None:
+        """Have calls wait at their points from now on."""
+        await self._of_holds("place", holds, 0.0)
+
+    async def held(self, holds: Sequence[HeldCall], *, deadline_s: float) -> bool:
+        """Wait until a call is held at every point; False when one was not in time."""
+        return await self._of_holds("wait", holds, deadline_s)
+
+    async def release(self, holds: Sequence[HeldCall], *, deadline_s: float = 5.0) -> bool:
+        """Let the calls go; False when the answer of one had not left in time."""
+        return await self._of_holds("release", holds, deadline_s)
+
+    async def outcome(self, agent: str, status: str, text: str) -> None:
+        """Post the outcome mark: an agent's end was read."""
+        await self._ask("POST", "/admin/outcomes", {"agent": agent, "status": status, "text": text})
+
+    async def _of_holds(self, do: str, holds: Sequence[HeldCall], wait_s: float) -> bool:
+        body = {"do": do, "holds": list(holds), "wait_s": wait_s}
+        answer = await self._ask("POST", "/admin/holds", body, wait_s=wait_s)
+        return bool(answer["is_done"])
+
     async def configure(self, config: dict[str, object]) -> None:
         """Change limits or latency of the running witness."""
         await self._ask("POST", "/admin/config", config)
 
-    async def _ask(self, method: str, path: str, body: object) -> dict[str, object]:
+    async def _ask(
+        self, method: str, path: str, body: object, *, wait_s: float = 0.0
+    ) -> dict[str, object]:
         content = None if body is None else msgspec.json.encode(body)
         try:
             answer = await self._http.request(
-                method, self.url + path, content=content, timeout=httpx.Timeout(10.0)
+                method, self.url + path, content=content, timeout=httpx.Timeout(10.0 + wait_s)
             )
             answer.raise_for_status()
         except httpx.HTTPError as error:

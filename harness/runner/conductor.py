@@ -4,7 +4,7 @@ A fault whose moment never comes stays unfired; the judge sees the gap between p
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import asdict
 
 from harness.clock import Clock
@@ -15,6 +15,7 @@ from harness.protocols import Stage
 
 POLL_S = 0.1
 Tell = Callable[[str], None]
+AfterStrike = Callable[[], Awaitable[None]]
 
 
 class Conductor:
@@ -36,7 +37,7 @@ class Conductor:
         for planned in self._plan.faults:
             await self._until_due(planned)
             try:
-                await self._play(planned)
+                await self.play(planned)
             except HarnessError as error:
                 self.troubles.append(str(error))
         self.is_done = True
@@ -54,7 +55,12 @@ class Conductor:
                 return
             await self._clock.sleep_s(POLL_S)
 
-    async def _play(self, planned: PlannedFault) -> None:
+    async def play(self, planned: PlannedFault, after_strike: AfterStrike | None = None) -> None:
+        """Mark, strike, prove, heal; ``after_strike`` is called once the strike is on file.
+
+        Raises:
+            HarnessError: the victim was not healthy before, or not again in time.
+        """
         fault = FAULTS[planned.kind]
         note = self._stage.witness.note
         detail: dict[str, object] = {"kind": planned.kind, "is_shared": fault.is_shared}
@@ -67,6 +73,8 @@ class Conductor:
         detail |= {"victims": list(struck.victims), "proof": struck.proof}
         await note("fired", planned.name, detail)
         self.struck_count += bool(struck.proof)
+        if after_strike is not None:
+            await after_strike()
         self._tell(f"{planned.name}: struck {victim} ({struck.proof or 'no proof'})")
         healed = await fault.heal(self._stage, planned, struck)
         detail |= {

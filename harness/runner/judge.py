@@ -14,18 +14,20 @@ import numpy as np
 from harness.archive import Archived, read_run, seal
 from harness.checkers import all_anomalies, run_checkers
 from harness.clock import NS_PER_S
-from harness.errors import HarnessError
+from harness.errors import HarnessError, UsageError
 from harness.expectations import Expectation, expectation_of
 from harness.history import NONE, AgentStatus, Evidence, Kind, RequestOutcome
 from harness.measures.latency import latencies_of, resume_of
 from harness.measures.recovery import in_flight, victim_resume_ns
 from harness.measures.repeats import repeats_by_fault, repeats_of, steps_used
 from harness.measures.series import load_begin_ns, series_of
-from harness.plan import Plan
-from harness.results import Assumption, FaultRow, PromiseRow, RunResult
+from harness.plan import Plan, parse_programs
+from harness.results import Assumption, FaultRow, PromiseRow, RunResult, SweepCell
 from harness.runner.blank import blank_result
 from harness.runner.order import Order
-from harness.verdict import PROMISES, CheckResult, Verdict, bound_ratio, worst
+from harness.sweep import cells_of, held_note
+from harness.verdict import PROMISES, Anomaly, CheckResult, Verdict, bound_ratio, worst
+from mock_llm.ledger import Note, iter_records
 
 LATENESS_MS_MAX = 1000.0
 """p99 of the driver's lateness beyond which the load was not the one that was asked for."""
@@ -43,8 +45,11 @@ def judge(root: Path) -> RunResult:
     archived = read_judged(root)
     if not (root / "manifest.json").exists() and archived.facts is not None:
         seal(root, archived.evidence)
-    _write_anomalies(root, archived.evidence)
-    return result_of(archived, root=root)
+    anomalies = _write_anomalies(root, archived.evidence)
+    result = result_of(archived, root=root)
+    if archived.plan.sweep is None:
+        return result
+    return replace(result, sweep=_sweep_cells(root, archived, anomalies))
 
 
 def read_judged(root: Path) -> Archived:
@@ -308,7 +313,26 @@ def _limited_ratio(evidence: Evidence) -> float:
     return limited / asked if asked else 0.0
 
 
-def _write_anomalies(root: Path, evidence: Evidence) -> None:
+def _write_anomalies(root: Path, evidence: Evidence) -> list[Anomaly]:
     """All of them, a line each; the page shows the worst."""
-    lines = [msgspec.json.encode(anomaly) for anomaly in all_anomalies(evidence)]
+    anomalies = all_anomalies(evidence)
+    lines = [msgspec.json.encode(anomaly) for anomaly in anomalies]
     (root / "anomalies.jsonl").write_bytes(b"".join(line + b"\n" for line in lines))
+    return anomalies
+
+
+def _sweep_cells(root: Path, archived: Archived, anomalies: list[Anomaly]) -> tuple[SweepCell, ...]:
+    """The matrix of a sweep; a run too damaged for it has none, and is unknown anyway."""
+    try:
+        data = (root / "programs.jsonl").read_bytes()
+        agents = parse_programs(data, source="programs.jsonl")
+    except (OSError, UsageError):
+        return ()
+    notes = (record for record in iter_records(root / "live") if isinstance(record, Note))
+    held = [
+        found
+        for note in notes
+        if note.kind == "held"
+        and (found := held_note(note.seq, note.subject, note.detail)) is not None
+    ]
+    return cells_of(archived.plan, agents, archived.evidence, held, anomalies)

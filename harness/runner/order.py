@@ -7,7 +7,7 @@ from pathlib import Path
 
 from harness.engines.registry import ENGINES
 from harness.faults import FAULTS
-from harness.plan import Cell
+from harness.plan import Cell, SweepSpec
 from harness.protocols import EngineSpec
 from harness.scenario import Scenario, problems_of
 from harness.stores import STORES
@@ -22,6 +22,8 @@ class Order:
 
     scenario: Scenario
     cell: Cell
+    sweep: SweepSpec | None = None
+    """Set when the faults are to be those of a sweep."""
 
     @property
     def name(self) -> str:

@@ -58,3 +58,7 @@ class SinceLoad:
         """See Witness."""
         seen = await self._witness.progress()
         return replace(seen, answered_steps=seen.answered_steps - self._steps_before)
+
+    async def drop(self, slot: str, count: int, *, deadline_s: float) -> tuple[int, ...]:
+        """See Witness."""
+        return await self._witness.drop(slot, count, deadline_s=deadline_s)

@@ -44,8 +44,10 @@ class Supervisor:
         clock: Clock,
         http: httpx.AsyncClient,
         witness: Witness,
+        restart_delays_s: tuple[float, ...] = RESTART_DELAYS_S,
     ) -> None:
         """``roster`` says which agents of a slot are unfinished."""
+        self._restart_delays_s = restart_delays_s
         self._witness = witness
         self._pods = pods
         self._spec = spec
@@ -151,9 +153,8 @@ class Supervisor:
             for part, process in (("sidecar", pod.sidecar), ("worker", pod.worker))
             if process is not None and process.exit is not None
         ]
-        delays = [
-            RESTART_DELAYS_S[min(pod.restarts[part], len(RESTART_DELAYS_S) - 1)] for part in dead
-        ]
+        last = len(self._restart_delays_s) - 1
+        delays = [self._restart_delays_s[min(pod.restarts[part], last)] for part in dead]
         delay_s = max(delays, default=0.0)
         await self._clock.sleep_s(delay_s)
         if pod.is_deleted:

@@ -31,7 +31,7 @@ from harness.runner.folder import RunFolder
 from harness.runner.roster import Roster
 from harness.runner.set_up import Provided, SetUp
 from harness.runner.stage import RunStage, SinceLoad
-from harness.runner.supervisor import Supervisor
+from harness.runner.supervisor import RESTART_DELAYS_S, Supervisor
 from harness.runner.watch import Watch
 from harness.scenario import to_json
 
@@ -49,6 +49,8 @@ class Walk:
     clock: Clock
     display: Display
     interrupted: asyncio.Event
+    restart_delays_s: tuple[float, ...] = RESTART_DELAYS_S
+    """Of containers restarted in place; a sweep has none."""
     facts: dict[str, object] = field(default_factory=dict)
     _costs: Costs = field(default_factory=Costs)
     _watch: Watch = field(init=False)
@@ -112,6 +114,7 @@ class Walk:
                 clock=self.clock,
                 http=http,
                 witness=witness,
+                restart_delays_s=self.restart_delays_s,
             )
             set_up_s = (self.clock.monotonic_ns() - began_ns) / NS_PER_S
             self.facts["set_up_s"] = set_up_s

@@ -10,6 +10,9 @@ from harness.faults import FAULTS
 from harness.plan import PlannedFault
 from harness.protocols import EngineSpec, Fault, Healed, Progress, Struck, Witness
 
+KILLS = pytest.mark.parametrize(
+    "fault", [fault for fault in FAULTS.values() if fault.kind != "drop_answer"]
+)
 EVERY = pytest.mark.parametrize("fault", list(FAULTS.values()), ids=list(FAULTS))
 
 
@@ -21,6 +24,10 @@ class SilentWitness:
 
     async def progress(self) -> Progress:
         raise AssertionError("a fault asked for the progress itself")
+
+    async def drop(self, slot: str, count: int, *, deadline_s: float) -> tuple[int, ...]:
+        assert deadline_s > 0
+        return tuple(range(1, count + 1))
 
 
 @dataclass
@@ -95,12 +102,12 @@ def test_firing_strikes_the_planned_slot_once_and_comes_back_with_proof(fault: F
 
     struck = asyncio.run(fault.fire(stage, planned(fault)))
 
-    assert [slot for slot, _ in stage.kills] == ["agents-2"]
+    assert [slot for slot, _ in stage.kills] == ["agents-2"] * (fault.kind != "drop_answer")
     assert struck.victims == ("agents-2.1",)
     assert struck.proof
 
 
-@EVERY
+@KILLS
 def test_healing_waits_for_health_with_a_deadline(fault: Fault) -> None:
     """It is over when health was seen again, and never later than a bound."""
     stage = FakeStage()
@@ -128,3 +135,16 @@ def test_a_fault_says_whom_it_cannot_strike(fault: Fault) -> None:
     """A reason in words, or nothing; with Dapr every fault of ours is possible."""
     assert fault.needs(spec(needs_dapr=True)) == ""
     assert isinstance(fault.needs(spec(needs_dapr=False)), str)
+
+
+def test_answers_that_nobody_asked_for_are_no_strike() -> None:
+    """A drop that met no call proves nothing, and says so by an empty proof."""
+
+    class QuietWitness(SilentWitness):
+        async def drop(self, slot: str, count: int, *, deadline_s: float) -> tuple[int, ...]:
+            return ()
+
+    fault = FAULTS["drop_answer"]
+    struck = asyncio.run(fault.fire(FakeStage(witness=QuietWitness()), planned(fault)))
+
+    assert struck == Struck(victims=(), proof="")

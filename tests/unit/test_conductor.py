@@ -29,6 +29,9 @@ class FakeWitness:
     async def progress(self) -> Progress:
         return self.seen
 
+    async def drop(self, slot: str, count: int, *, deadline_s: float) -> tuple[int, ...]:
+        return ()
+
 
 @dataclass
 class FakeStage:

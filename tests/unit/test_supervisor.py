@@ -82,6 +82,9 @@ class FakeWitness:
     async def progress(self) -> Progress:
         raise NotImplementedError
 
+    async def drop(self, slot: str, count: int, *, deadline_s: float) -> tuple[int, ...]:
+        return ()
+
 
 class Bench:
     """A supervisor over two fake pods, and the hand that kills."""
