@@ -149,9 +149,9 @@ def cells_of(
 ) -> tuple[SweepCell, ...]:
     """What came of every cell, judged from the ledger and the checkers' anomalies."""
     programs = {one.agent: one for one in agents}
-    fallen: dict[str, set[str]] = {}
+    fallen: dict[str, list[Anomaly]] = {}
     for anomaly in anomalies:
-        fallen.setdefault(anomaly.agent, set()).add(anomaly.promise)
+        fallen.setdefault(anomaly.agent, []).append(anomaly)
     windows = {window.name: window for window in evidence.faults}
     names = {victim: name for name, victim in VICTIMS.items()}
     cells: dict[tuple[str, str, int], SweepCell] = {}
@@ -160,8 +160,8 @@ def cells_of(
             calls = required_of(programs[agent].program, plan.seed)
             ledger = _AgentLedger(evidence, agent, held)
             proof, missed = _proof(ledger, windows.get(fault.name), fault.point, calls, number)
-            outcome = missed or _outcome(ledger, fallen.get(agent, set()))
             call = calls[number]
+            outcome = missed or _outcome(ledger, call, fallen.get(agent, []))
             key = (names[fault.kind], fault.point, number)
             cell = cells.get(key) or SweepCell(
                 victim=key[0],
@@ -222,14 +222,20 @@ class _AgentLedger:
         ]
         return min(seqs, default=NONE)
 
-    def executions(self) -> dict[tuple[int, int, int], int]:
-        """(path, turn, kind) -> how often it was executed."""
+    def executions_of(self, call: Required) -> int:
+        """How often one call was executed."""
+        return int(np.count_nonzero(self._evidence.requests.is_executed[self.rows_of(call)]))
+
+    def repeats(self) -> int:
+        """Executions of any call of a step beyond the first."""
         requests = self._evidence.requests
-        counts: dict[tuple[int, int, int], int] = {}
-        for row in self._rows[requests.is_executed[self._rows]]:
-            key = (int(requests.path[row]), int(requests.turn[row]), int(requests.kind[row]))
-            counts[key] = counts.get(key, 0) + 1
-        return counts
+        rows = self._rows[requests.is_executed[self._rows]]
+        rows = rows[requests.kind[rows] != Kind.AUXILIARY]
+        calls = {
+            (int(requests.path[row]), int(requests.turn[row]), int(requests.kind[row]))
+            for row in rows
+        }
+        return len(rows) - len(calls)
 
 
 def _proof(
@@ -269,10 +275,16 @@ def _proof(
     return f"{text}, struck at {firing} to {fired}", ""
 
 
-def _outcome(ledger: _AgentLedger, fallen: set[str]) -> str:
-    if fallen:
-        return ", ".join(sorted(fallen))
-    return "repeated" if any(n > 1 for n in ledger.executions().values()) else "once"
+def _outcome(ledger: _AgentLedger, call: Required, fallen: list[Anomaly]) -> str:
+    """What came of the struck call first, else of the agent's other calls."""
+    own = {anomaly.promise for anomaly in fallen if anomaly.path in ("", call.path)}
+    others = {anomaly.promise for anomaly in fallen} - own
+    words = [*sorted(own), *(f"{promise} elsewhere" for promise in sorted(others))]
+    if words:
+        return ", ".join(words)
+    if ledger.executions_of(call) > 1:
+        return "repeated"
+    return "repeated elsewhere" if ledger.repeats() else "once"
 
 
 def _last(seqs: Ints) -> int:

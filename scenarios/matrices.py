@@ -121,7 +121,7 @@ SCALE = Matrix(
     summary="5,000 agents with ten pods killed, and 1,000 without faults, all at once",
     entries=(
         Entry(scenario="scale", cell=DAPR),
-        Entry(scenario="scale", cell=DAPR, overrides=("load.agents=1000", "faults=[]")),
+        Entry(scenario="scale", cell=DAPR, overrides=("name=scale_quiet", "load.agents=1000", "faults=[]")),
     ),
 )
 ALL = Matrix(
@@ -134,6 +134,7 @@ ALL = Matrix(
                 scenario="pod_kill",
                 cell=DAPR,
                 overrides=(
+                    f"name=pod_{kind}",
                     "load.agents=300",
                     "load.rate_per_s=10",
                     "load.warm_up_agents=0",

@@ -338,8 +338,11 @@ class Story:
             if self.plan.before[cell]:
                 continue
             rows = self.executed.get(cell, [])
+            used = {one.begin for row in self.rows for one in row.carries if one is not None}
+            used |= {self.tip.begin} if self.tip is not None else set()
             for one, two in pairwise(rows):
-                if not self.struck(one.caller, one.begin, two.begin):
+                is_alive = not self.struck(one.caller, one.begin, two.begin)
+                if is_alive and {one.begin, two.begin} <= used:
                     yield ("S1", "duplicate-start", -1)
                     return
 

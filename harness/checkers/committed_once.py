@@ -136,15 +136,23 @@ def forked_outcome(portion: Portion) -> Found:
 def duplicate_start(portion: Portion) -> Found:
     """Agents with several driver POSTs that began again from the top, the first run being alive.
 
-    Alive: no fault struck the incarnation that had run the first step before it was run again.
+    Alive: no fault struck the incarnation that had run the first step before it was run again. Both
+    results of the first step were used: one that nobody used was only repeated, which is S3's.
     """
     repeated = repeated_of(portion)
+    is_used = np.zeros(portion.requests.count, np.bool_)
+    for source in (portion.carried.source, portion.ends.row):
+        is_used[source[source != NONE]] = True
     predecessors = np.diff(portion.expected.predecessor_start)
     is_root = np.zeros(portion.cells.count, np.bool_)
     is_root[: portion.cells.planned] = predecessors == 0
     agent = portion.cells.agent[repeated.cell]
     is_ours = (
-        is_root[repeated.cell] & ~repeated.is_on_victim & (portion.evidence.starts.posts[agent] > 1)
+        is_root[repeated.cell]
+        & ~repeated.is_on_victim
+        & is_used[repeated.before]
+        & is_used[repeated.row]
+        & (portion.evidence.starts.posts[agent] > 1)
     )
     again, first = np.unique(agent[is_ours], return_index=True)
     began = portion.requests.begin_seq

@@ -2,6 +2,7 @@
 
 import argparse
 import resource
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
@@ -40,6 +41,11 @@ def orders_of(arguments: argparse.Namespace) -> tuple[str, list[Order]]:
     )
     for order in orders:
         problems += [text for text in problems_of_order(order) if text not in problems]
+    problems += [
+        f"two runs are called {name}; give one a name of its own, as in name=quiet"
+        for name, count in Counter(order.name for order in orders).items()
+        if count > 1
+    ]
     problems += [text for text in (_files_problem(), disk_problem(orders, arguments.out)) if text]
     if problems:
         raise UsageError("\n  ".join(["cannot run:", *problems]))

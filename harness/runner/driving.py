@@ -26,7 +26,8 @@ class DriverProgress:
 class Lateness:
     """The driver's own delay."""
 
-    ms_p99: float = 0.0
+    ms_p99: float | None = None
+    """None when nothing was started."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

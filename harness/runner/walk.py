@@ -238,7 +238,7 @@ class Walk:
             self._trouble("not all pods were healthy again at the end")
         driver.ask_to_stop()
         await self._watch.until_ended(driver)
-        self.facts["lateness_ms_p99"] = driver.result().lateness.ms_p99
+        self.facts["lateness_ms_p99"] = driver.result().lateness.ms_p99 or 0.0
         await witness.note("phase", "end", {})
         self._costs.sample(processes)
         return ending

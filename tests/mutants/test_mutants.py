@@ -119,8 +119,9 @@ def test_a_start_that_ran_twice_is_caught() -> None:
         healed(),
         driver("invoke", "a1"),
         ask("a1", "1", caller=one),
-        ask("a1", "1", caller=two),
         ask("a1", "2", caller=one),
+        ask("a1", "1", caller=two),
+        ask("a1", "2", caller=two),
         outcome("a1"),
     )
 

@@ -174,12 +174,20 @@ def test_an_outcome_that_changed_is_a_fork() -> None:
 
 def test_a_second_start_beside_the_first_is_a_duplicate_start() -> None:
     """The driver posted twice; the first run was alive, and the engine began again."""
-    again = [driver("invoke", "a1"), ask("a1", "1"), ask("a1", "1"), ask("a1", "2"), outcome("a1")]
-    killed = [driver("invoke", "a1"), ask("a1", "1"), fired("agents-0.1"), *again[2:]]
+    run = [ask("a1", "1"), ask("a1", "2")]
+    again = [driver("invoke", "a1"), *run, *run, outcome("a1")]
+    killed = [driver("invoke", "a1"), *run, fired("agents-0.1"), *run, outcome("a1")]
 
-    assert names(evidence_of(*again)) == ["duplicate-start"]
-    assert names(evidence_of(*killed)) == []
-    assert names(evidence_of(*again[1:])) == []
+    assert "duplicate-start" in names(evidence_of(*again))
+    assert "duplicate-start" not in names(evidence_of(*killed))
+    assert "duplicate-start" not in names(evidence_of(*again[1:]))
+
+
+def test_a_first_step_that_nobody_used_is_repeated_and_no_second_start() -> None:
+    """Two POSTs and a redelivered first call: seen on Dapr Workflow at 5,000 agents at once."""
+    events = [driver("invoke", "a1"), ask("a1", "1"), ask("a1", "1"), ask("a1", "2")]
+
+    assert names(evidence_of(*events, outcome("a1"))) == []
 
 
 def test_agents_that_failed_have_no_outcome_to_judge() -> None:
