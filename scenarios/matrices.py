@@ -121,7 +121,11 @@ SCALE = Matrix(
     summary="5,000 agents with ten pods killed, and 1,000 without faults, all at once",
     entries=(
         Entry(scenario="scale", cell=DAPR),
-        Entry(scenario="scale", cell=DAPR, overrides=("name=scale_quiet", "load.agents=1000", "faults=[]")),
+        Entry(
+            scenario="scale",
+            cell=DAPR,
+            overrides=("name=scale_quiet", "load.agents=1000", "faults=[]"),
+        ),
     ),
 )
 ALL = Matrix(
