@@ -146,8 +146,8 @@ class SweepCell:
     """Path and turn, as in ``2 turn 1``."""
     is_tool: bool
     outcomes: tuple[str, ...]
-    """A repeat each: names of the promises that fell, else repeated, else once; each may be
-    followed by ``elsewhere``, when it befell another call of the same agent. Or missed: <why>."""
+    """A repeat each: names of the promises that fell, else repeated, else once; ``other``
+    before a word says that it befell another call of the same agent. Or missed: <why>."""
     proofs: tuple[str, ...]
     """A repeat each: the ledger's numbers that show where the strike met the call."""
 

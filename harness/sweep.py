@@ -279,12 +279,12 @@ def _outcome(ledger: _AgentLedger, call: Required, fallen: list[Anomaly]) -> str
     """What came of the struck call first, else of the agent's other calls."""
     own = {anomaly.promise for anomaly in fallen if anomaly.path in ("", call.path)}
     others = {anomaly.promise for anomaly in fallen} - own
-    words = [*sorted(own), *(f"{promise} elsewhere" for promise in sorted(others))]
+    words = [*sorted(own), *(f"other {promise}" for promise in sorted(others))]
     if words:
         return ", ".join(words)
     if ledger.executions_of(call) > 1:
         return "repeated"
-    return "repeated elsewhere" if ledger.repeats() else "once"
+    return "other repeated" if ledger.repeats() else "once"
 
 
 def _last(seqs: Ints) -> int:

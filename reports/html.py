@@ -21,6 +21,7 @@ from reports.footprint import footprint
 from reports.glossary import GLOSSARY
 from reports.overview import at_a_glance, environments, exit_meaning
 from reports.promises import promise_table
+from reports.sweep import sweep_tables
 from reports.tables import Table
 from reports.witnesses import Refutation, refutations, run_place
 
@@ -168,6 +169,7 @@ def _run_view(
 def _parts(column: Column) -> tuple[Part, ...]:
     run, anchor = column.run, column.anchor
     found = (
+        Part(title="What came of each strike", tables=sweep_tables(run)),
         Part(title="Agents", tables=_some(rows.agents(run))),
         Part(
             title="Throughput and faults",

@@ -14,6 +14,7 @@ from reports.compare import Column
 from reports.concerns import concerns
 from reports.overview import at_a_glance, environments, exit_meaning
 from reports.promises import promise_table
+from reports.sweep import sweep_tables
 from reports.tables import Table
 from reports.witnesses import Refutation, refutations
 
@@ -111,7 +112,7 @@ def _run(column: Column, directory: Path | None, examples: int) -> Iterator[str]
         yield ""
         yield from _refutation(one, examples)
     promises = promise_table(run)
-    tables = (*rows.tables(run), *((promises,) if promises else ()))
+    tables = (*sweep_tables(run), *rows.tables(run), *((promises,) if promises else ()))
     yield ""
     yield "<details><summary>Figures</summary>"
     for table in tables:

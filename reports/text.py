@@ -14,6 +14,7 @@ from reports.compare import Column, State
 from reports.concerns import concerns
 from reports.footprint import footprint_of
 from reports.overview import exit_meaning
+from reports.sweep import sweep_tables
 from reports.tables import Table
 from reports.witnesses import refutations
 
@@ -103,7 +104,7 @@ def _run(column: Column, directory: Path | None) -> Iterator[str]:
     for concern in concerns(_alone(run)):
         yield from _wrapped(f"{concern.title}. {concern.text}", indent="  ! ")
     yield ""
-    for table in (rows.throughput(run), rows.latency(run)):
+    for table in (*sweep_tables(run), rows.throughput(run), rows.latency(run)):
         if table is not None:
             yield from draw(table)
             yield ""
