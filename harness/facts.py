@@ -30,6 +30,8 @@ class RunFacts:
     processes: tuple[ProcessRow, ...] = ()
     harness_lag_ms_max: float = 0.0
     """Longest delay of the harness's own event loop during the load."""
+    clock_step_ms: float = 0.0
+    """How far the wall clock moved against the monotonic one from the first process to the last."""
     troubles: tuple[str, ...] = ()
     """What went wrong and was survived; shown as doubts."""
     resubmits_count: int = 0

@@ -13,6 +13,11 @@ GLOSSARY: tuple[tuple[str, str], ...] = (
     ("exposed", "Begun and not yet used when a fault struck: what the fault could have harmed."),
     ("exactly-once commit", "Of each step exactly one result is in the lineage of the outcome."),
     ("exactly-once effect", "A tool is called once. Few engines promise this, and none can alone."),
+    (
+        "herd index",
+        "Of the tries again after a 429, the share within 50 ms of another agent's with an equal "
+        "Retry-After; beside it what even spreading would give.",
+    ),
     ("fault window", "From the moment a fault fires until health is seen again."),
     ("victim resume time", "From the fault until a struck agent's first newly used step."),
     (

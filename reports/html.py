@@ -15,6 +15,7 @@ from markupsafe import Markup
 
 from harness.results import Assumption, MatrixResult, RunResult
 from reports import compare, headline, plots, rows, wording
+from reports.client import client_table
 from reports.compare import Column, State
 from reports.concerns import assumptions_line, concerns
 from reports.footprint import footprint
@@ -181,7 +182,7 @@ def _parts(column: Column) -> tuple[Part, ...]:
             plots=_resume_plots(run, anchor),
             tables=_some(rows.latency(run)),
         ),
-        Part(title="Repeats and their price", tables=_some(rows.repeats(run))),
+        Part(title="Repeats and their price", tables=_some(rows.repeats(run), client_table(run))),
         Part(title="Footprint", tables=_some(footprint(run))),
         Part(title="The promises in figures", tables=_some(promise_table(run))),
     )

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from harness.results import Distribution, FaultRow, RunResult, Series
 from reports import wording
+from reports.client import client_table
 from reports.footprint import footprint
 from reports.tables import Head, Table, Value, number, text
 from reports.wording import NONE, count, counted, decimal, milliseconds, percent, seconds
@@ -359,6 +360,7 @@ def tables(run: RunResult) -> tuple[Table, ...]:
         latency(run),
         faults(run),
         repeats(run),
+        client_table(run),
         footprint(run),
     )
     return tuple(table for table in found if table is not None)

@@ -21,6 +21,7 @@ from harness.results import (
     Series,
 )
 from harness.verdict import PROMISES, Anomaly, bound_ratio
+from tests.report_client import client_of_run
 
 HOSTILE = "<script>alert(1)</script> & \"'|`*_[x](http://e.example)\x1b[31m\u202e"
 """What a stranger's agent may be called."""
@@ -262,6 +263,7 @@ def run_of(
             requests_count=10_168 + round(limited * 90),
             non_victim_count=4 if struck else 0,
         ),
+        client=client_of_run(limited),
         processes=(
             ProcessRow(name="daprd", count=3 + struck, is_engine=True, cpu_s=71.2, rss_mb_max=412),
             ProcessRow(name="worker", count=3 + struck, is_engine=True, cpu_s=88.9, rss_mb_max=361),

@@ -165,9 +165,12 @@ def _with_defaults(cell: Cell) -> Cell:
         cell.variant if cell.variant not in ("", "default") else ENGINES[cell.engine].variants[0]
     )
     cell = replace(cell, variant=variant)
-    if variant not in ENGINES[cell.engine].variants or cell.store not in ("", "none"):
+    if cell.store not in ("", "none"):
         return cell
-    return replace(cell, store=spec_of(cell).stores[0])
+    try:
+        return replace(cell, store=spec_of(cell).stores[0])
+    except UsageError:
+        return cell
 
 
 def _files_problem() -> str:

@@ -17,6 +17,7 @@ from harness.history import NONE, Evidence, Flags, Ints, Kind, RequestOutcome
 from harness.measures.exposure import NEVER
 from harness.measures.portion import Portion, portions
 from harness.measures.series import load_begin_ns
+from harness.results import ClientBehaviour
 
 STORM_TRIES = 10
 """More tries than this of one answer..."""
@@ -46,40 +47,6 @@ class Misconduct:
     def count(self) -> int:
         """Rows."""
         return len(self.agent)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ClientBehaviour:
-    """The figures of one run."""
-
-    requests_count: int
-    """LLM requests for steps, refused ones included."""
-    limited_count: int
-    limited_ratio: float
-    """Of the requests. Below 0.1 the figures about limits say little."""
-    retried_count: int
-    """Tries again after a 429 that told a Retry-After."""
-    early_count: int
-    """Of these, those that began before that time was over."""
-    non_retryable_retried_count: int
-    """Tries again after an answer that no waiting helps against: a 4xx, or a 429 without a time."""
-    storm_count: int
-    """Answers that were tried more than 10 times within 5 s by one caller."""
-    no_backoff_count: int
-    """Answers with 3 fruitless tries in a row, whose waits neither grew nor obeyed Retry-After."""
-    requests_per_used_step: float
-    """All requests for each answer that was used; 1 is the least, 0 without a used answer."""
-    sdk_requests_per_used_step: float
-    """Of these, repeats by the SDK: those with x-stainless-retry-count of 1 or more."""
-    engine_requests_per_used_step: float
-    """The others: first tries, and repeats by the engine."""
-    herd_ratio: float
-    """Of the tries again after a 429, those within 50 ms of another agent's with an equal
-    Retry-After."""
-    herd_chance_ratio: float
-    """The same, if as many tries again were spread evenly: what is no herd."""
-    goodput_quota_ratio: float | None
-    """Used answers a minute, by the quota of requests a minute; None without a quota."""
 
 
 def client_of(evidence: Evidence, *, requests_per_min: int | None = None) -> ClientBehaviour:

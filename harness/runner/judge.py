@@ -17,6 +17,7 @@ from harness.clock import NS_PER_S
 from harness.errors import HarnessError, UsageError
 from harness.expectations import Expectation, expectation_of
 from harness.history import NONE, AgentStatus, Evidence, Kind, RequestOutcome
+from harness.measures.client import client_of
 from harness.measures.latency import latencies_of, resume_of
 from harness.measures.recovery import in_flight, victim_resume_ns
 from harness.measures.repeats import repeats_by_fault, repeats_of, steps_used
@@ -33,6 +34,8 @@ LATENESS_MS_MAX = 1000.0
 """p99 of the driver's lateness beyond which the load was not the one that was asked for."""
 LAG_MS_MAX = 2000.0
 """Longest stall of the harness's own loop beyond which it was starved."""
+CLOCK_STEP_MS_MAX = 1000.0
+"""Step of the wall clock beyond which an engine's own timers may have fired early or late."""
 ANOMALIES_SHOWN = 50
 
 
@@ -101,6 +104,7 @@ def result_of(archived: Archived, *, root: Path) -> RunResult:
         faults_planned=len(plan.faults),
         series=series,
         repeats=repeats_of(evidence),
+        client=client_of(evidence, requests_per_min=plan.scenario.llm.requests_per_min),
         processes=facts.processes if facts else (),
         environment=_environment(archived),
         repeat_command=f"onceproof repro {root}",
@@ -151,6 +155,14 @@ def assumptions_of(archived: Archived) -> tuple[Assumption, ...]:
             name="harness not starved",
             is_met=lag <= LAG_MS_MAX,
             text=f"longest stall of the harness {lag:.0f} ms, limit {LAG_MS_MAX:.0f} ms",
+        ),
+        Assumption(
+            name="clock steady",
+            is_met=abs(facts.clock_step_ms) <= CLOCK_STEP_MS_MAX,
+            text=(
+                f"the wall clock moved by {facts.clock_step_ms:.0f} ms against the monotonic one, "
+                f"limit {CLOCK_STEP_MS_MAX:.0f} ms"
+            ),
         ),
         Assumption(
             name="nothing left over",

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.engines.registry import ENGINES
+from harness.errors import UsageError
 from harness.faults import FAULTS
 from harness.plan import Cell, SweepSpec
 from harness.protocols import EngineSpec
@@ -52,10 +53,10 @@ def problems_of_order(order: Order) -> list[str]:
     if cell.engine not in ENGINES:
         return [*problems, f"unknown engine {cell.engine!r}; known: {', '.join(ENGINES)}"]
     engine = ENGINES[cell.engine]
-    if cell.variant not in engine.variants:
-        known = ", ".join(engine.variants)
-        return [*problems, f"unknown variant {cell.variant!r} of {cell.engine}; known: {known}"]
-    spec = engine.spec(cell.variant)
+    try:
+        spec = engine.spec(cell.variant)
+    except UsageError as error:
+        return [*problems, str(error)]
     if cell.store in STORES and cell.store not in spec.stores:
         problems.append(
             f"{cell.engine} cannot use the store {cell.store}; it can use {', '.join(spec.stores)}"

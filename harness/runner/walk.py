@@ -67,6 +67,7 @@ class Walk:
     async def perform(self) -> RunFacts:
         """Do it all; returns what is in run.json then."""
         started = datetime.fromtimestamp(self.clock.wall_ns() / NS_PER_S, UTC)
+        offset_ns = self.clock.wall_ns() - self.clock.monotonic_ns()
         self._write_plan()
         processes = Processes(run=self.folder.root.name, logs=self.folder.logs, clock=self.clock)
         ports = Ports(os.getpid())
@@ -83,6 +84,7 @@ class Walk:
                 ending=ending,
                 processes=self._costs.rows(processes),
                 harness_lag_ms_max=self._watch.lag_ns_max / 1e6,
+                clock_step_ms=(self.clock.wall_ns() - self.clock.monotonic_ns() - offset_ns) / 1e6,
                 leftovers=tuple(leftovers),
                 **self.facts,  # type: ignore[arg-type]
             )
