@@ -169,6 +169,48 @@ class ProcessRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TimelineCall:
+    """One attempt on an agent's time axis; seconds after the begin of the load, -1 for never."""
+
+    call: str
+    """Path and turn, as in ``2 turn 1``; of a tool its path."""
+    caller: str
+    outcome: str
+    """answered | limited | faulted | client_gone | dropped | refused | open"""
+    mark: int
+    begin_s: float
+    end_s: float
+    used_s: float
+    """When a later call, or the outcome, carried this very answer."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimelineFault:
+    """A fault window on an agent's time axis."""
+
+    name: str
+    victims: tuple[str, ...]
+    begin_s: float
+    end_s: float
+    """-1 when health was never seen again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentTimeline:
+    """What the ledger has of one agent, for a picture."""
+
+    agent: str
+    begin_s: float
+    end_s: float
+    outcome_s: float
+    """When the driver read its outcome; -1 for never."""
+    calls: tuple[TimelineCall, ...]
+    calls_hidden: int
+    """Calls beyond those that are kept."""
+    faults: tuple[TimelineFault, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SweepCell:
     """One call x point x victim of a sweep, over its repeats."""
 
@@ -249,6 +291,8 @@ class RunResult:
     """Relative to the matrix directory."""
     client: ClientBehaviour | None = None
     """None in results of before it was measured, and in runs that were not judged."""
+    timelines: tuple[AgentTimeline, ...] = ()
+    """Of the worst agents: those of the anomalies shown, the smallest of each kind first."""
     sweep: tuple[SweepCell, ...] = ()
     """Of a sweep: what came of each call, point and victim."""
 

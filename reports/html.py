@@ -24,6 +24,7 @@ from reports.overview import at_a_glance, environments, exit_meaning
 from reports.promises import promise_table
 from reports.sweep import sweep_tables
 from reports.tables import Table
+from reports.timeline import timeline_svg
 from reports.witnesses import Refutation, refutations, run_place
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -85,6 +86,8 @@ class RunView:
     resume_line: str
     state_reason: str
     refutations: tuple[RefutationView, ...]
+    timelines: dict[str, Markup]
+    """Agent -> its picture."""
     parts: tuple[Part, ...]
     assumptions: tuple[Assumption, ...]
     doubts: tuple[str, ...]
@@ -158,6 +161,10 @@ def _run_view(
             )
             for one in refutations(run, directory)
         ),
+        timelines={
+            timeline.agent: timeline_svg(timeline, f"{column.anchor}-agent-{number}")
+            for number, timeline in enumerate(run.timelines)
+        },
         parts=_parts(column) if run.state == "judged" else (),
         assumptions=run.assumptions,
         doubts=tuple(wording.sentence(doubt) for doubt in run.doubts),

@@ -22,6 +22,7 @@ from harness.measures.latency import latencies_of, resume_of
 from harness.measures.recovery import in_flight, victim_resume_ns
 from harness.measures.repeats import repeats_by_fault, repeats_of, steps_used
 from harness.measures.series import load_begin_ns, series_of
+from harness.measures.timeline import timelines_of
 from harness.plan import Plan, parse_programs
 from harness.results import Assumption, FaultRow, PromiseRow, RunResult, SweepCell
 from harness.runner.blank import blank_result
@@ -105,6 +106,7 @@ def result_of(archived: Archived, *, root: Path) -> RunResult:
         series=series,
         repeats=repeats_of(evidence),
         client=client_of(evidence, requests_per_min=plan.scenario.llm.requests_per_min),
+        timelines=timelines_of(evidence, _worst_agents(rows)),
         processes=facts.processes if facts else (),
         environment=_environment(archived),
         repeat_command=f"onceproof repro {root}",
@@ -254,6 +256,21 @@ class _AgentCounts:
     completed: int
     failed: int
     unfinished: int
+
+
+def _worst_agents(rows: tuple[PromiseRow, ...]) -> list[str]:
+    """Agents of the anomalies shown: the smallest of each kind first, then in turns by kind."""
+    kinds: dict[tuple[str, str], list[Anomaly]] = {}
+    for row in rows:
+        for anomaly in row.anomalies:
+            kinds.setdefault((row.key, anomaly.name), []).append(anomaly)
+    queues = [
+        sorted(found, key=lambda each: (len(each.seqs), len(each.text))) for found in kinds.values()
+    ]
+    longest = max(map(len, queues), default=0)
+    return [
+        queue[place].agent for place in range(longest) for queue in queues if place < len(queue)
+    ]
 
 
 def _agent_counts(evidence: Evidence) -> _AgentCounts:
