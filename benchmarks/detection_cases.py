@@ -121,6 +121,31 @@ CASES: dict[str, Case] = {
         ),
         Case(mutant="retry-storm", promise=CLIENT, anomaly="retry-storm", needs_quota=True),
         Case(mutant="ignored-retry-after", promise=CLIENT, anomaly="early-retry", needs_quota=True),
+        Case(mutant="orphan-child", promise="L", anomaly="orphan-child", pattern="child"),
+        Case(mutant="deaf-parent", promise="L", anomaly="stuck", pattern="child"),
+        Case(mutant="lost-timer", promise="L", anomaly="stuck", pattern="timer"),
+        Case(mutant="early-timer", promise="R", anomaly="early-timer", pattern="timer"),
+        Case(
+            mutant="double-timer",
+            promise="S3",
+            anomaly="repeat-without-fault",
+            pattern="timer",
+        ),
+        Case(mutant="lost-event", promise="L", anomaly="stuck", pattern="event"),
+        Case(
+            mutant="early-event",
+            promise="R",
+            anomaly="out-of-order",
+            or_anomaly="skipped-step",
+            also={"S1": _NOT_IN},
+            pattern="event",
+        ),
+        Case(
+            mutant="double-event",
+            promise="S3",
+            anomaly="repeat-without-fault",
+            pattern="event",
+        ),
     )
 }
 """Mutant -> its case, in the order of mutants.MUTANTS."""

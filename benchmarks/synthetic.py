@@ -409,6 +409,7 @@ def _expected(
         is_tool=is_tool,
         is_last=is_last,
         receipt=rng.integers(1, 2**63, total, dtype=np.uint64),
+        delay_ns=np.zeros(total, np.int64),
         predecessor_start=offsets,
         predecessor=predecessor,
     )

@@ -69,6 +69,7 @@ def _request_lines(evidence: Evidence, row: int, begin: int) -> list[tuple[int, 
         Kind.STEP: f"step {path}, turn {requests.turn[row]}",
         Kind.EFFECT: f"effect {path}",
         Kind.AUXILIARY: "auxiliary call",
+        Kind.EVENT: f"the harness sends event {path}",
     }[Kind(requests.kind[row])]
     key = requests.key[row]
     keyed = f", key {evidence.names.keys[key]}" if key != NONE else ""

@@ -29,6 +29,8 @@ class Kind(enum.IntEnum):
     STEP = 0
     AUXILIARY = 1
     EFFECT = 2
+    EVENT = 3
+    """An event that the harness sends to an agent: its payload carries the receipt."""
 
 
 class RequestOutcome(enum.IntEnum):
@@ -203,6 +205,8 @@ class Expected:
     """The answer that carries the agent's outcome."""
     receipt: Receipts
     """By the oracle: H folded over the plan."""
+    delay_ns: Ints
+    """Least time from the predecessors' answers to the begin: a wait of the program; 0 for none."""
     predecessor_start: Ints
     """Offsets into ``predecessor``, one more than rows."""
     predecessor: Ints

@@ -8,10 +8,11 @@ Source: docs/design.md, "Program, step, attempt, receipt, oracle".
 
 from array import array
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from harness.clock import NS_PER_S
 from harness.errors import UsageError
 from harness.history import NONE, Expected
 from harness.scenario import Program, Step
@@ -28,6 +29,8 @@ class Required:
     is_last: bool
     """The answer that carries the agent's outcome."""
     receipt: int
+    delay_ns: int
+    """Least time from the predecessors' answers to this row's begin: a wait stands between."""
     predecessors: tuple[int, ...]
     """Places in the same program's rows, in the order in which the receipt hashes them."""
 
@@ -41,7 +44,15 @@ class _Fold:
     rows: list[Required] = field(default_factory=list)
     final: dict[str, int] = field(default_factory=dict)
 
-    def add(self, path: str, turn: int, predecessors: tuple[int, ...], *, is_tool: bool) -> int:
+    def add(
+        self,
+        path: str,
+        turn: int,
+        predecessors: tuple[int, ...],
+        *,
+        is_tool: bool = False,
+        delay_ns: int = 0,
+    ) -> int:
         values = [self.rows[place].receipt for place in predecessors]
         self.rows.append(
             Required(
@@ -50,6 +61,7 @@ class _Fold:
                 is_tool=is_tool,
                 is_last=False,
                 receipt=receipt(self.seed, self.agent, path, turn, values),
+                delay_ns=delay_ns,
                 predecessors=predecessors,
             )
         )
@@ -63,7 +75,11 @@ def required_of(program: Program, seed: int) -> list[Required]:
         UsageError: no step, a predecessor that has no answer yet, or a path that is there twice.
     """
     fold = _Fold(seed, program.agent)
+    delay_ns = 0
     for step in _leaves(program.steps):
+        if step.kind == "wait":
+            delay_ns += int(step.wait_s * NS_PER_S)
+            continue
         if step.path in fold.final:
             raise UsageError(
                 f"agent {program.agent!r}: path {step.path!r} is there twice; paths name one step"
@@ -75,20 +91,14 @@ def required_of(program: Program, seed: int) -> list[Required]:
                 f"agent {program.agent!r}: step {step.path!r} comes after {error.args[0]!r}, which "
                 f"has no answer yet; answered before it: {', '.join(fold.final) or 'none'}"
             ) from error
-        fold.final[step.path] = _fold_step(fold, step, before)
+        fold.final[step.path] = _fold_step(fold, step, before, delay_ns)
+        if step.kind != "receive":
+            delay_ns = 0
     if not fold.rows:
         raise UsageError(
             f"agent {program.agent!r} has no step with an answer; expected one at least"
         )
-    last = fold.rows[-1]
-    fold.rows[-1] = Required(
-        path=last.path,
-        turn=last.turn,
-        is_tool=False,
-        is_last=True,
-        receipt=last.receipt,
-        predecessors=last.predecessors,
-    )
+    fold.rows[-1] = replace(fold.rows[-1], is_tool=False, is_last=True)
     return fold.rows
 
 
@@ -120,6 +130,7 @@ def fold_all(programs: Sequence[Program], seed: int) -> tuple[Expected, tuple[st
     agent, path, turn = array("i"), array("i"), array("i")
     is_tool, is_last = bytearray(), bytearray()
     value, count, predecessor = array("Q"), array("q"), array("q")
+    delay_ns = array("q")
     for number, program in enumerate(programs):
         base = len(agent)
         for row in required_of(program, seed):
@@ -129,6 +140,7 @@ def fold_all(programs: Sequence[Program], seed: int) -> tuple[Expected, tuple[st
             is_tool.append(row.is_tool)
             is_last.append(row.is_last)
             value.append(row.receipt)
+            delay_ns.append(row.delay_ns)
             count.append(len(row.predecessors))
             predecessor.extend([base + place for place in row.predecessors])
     start = np.zeros(len(agent) + 1, np.int64)
@@ -140,6 +152,7 @@ def fold_all(programs: Sequence[Program], seed: int) -> tuple[Expected, tuple[st
         is_tool=np.array(is_tool, np.bool_),
         is_last=np.array(is_last, np.bool_),
         receipt=np.array(value, np.uint64),
+        delay_ns=np.array(delay_ns, np.int64),
         predecessor_start=start,
         predecessor=np.array(predecessor, np.int64),
     )
@@ -149,24 +162,24 @@ def fold_all(programs: Sequence[Program], seed: int) -> tuple[Expected, tuple[st
 def _leaves(steps: tuple[Step, ...]) -> Iterator[Step]:
     """Steps with an answer of their own, in path order."""
     for step in steps:
-        if step.kind == "parallel":
+        if step.branches:
             for branch in step.branches:
                 yield from _leaves(branch)
         else:
             yield step
 
 
-def _fold_step(fold: _Fold, step: Step, before: tuple[int, ...]) -> int:
+def _fold_step(fold: _Fold, step: Step, before: tuple[int, ...], delay_ns: int) -> int:
     """Add the rows of one step; returns the place of its final answer."""
-    if step.kind not in ("say", "tools"):
+    if step.kind not in ("say", "tools", "receive"):
         raise UsageError(
             f"agent {fold.agent!r}: step {step.path!r} is of kind {step.kind!r}; the oracle folds "
-            "say, tools and parallel"
+            "say, tools, parallel, child, wait and receive"
         )
     place = NONE
     for turn in range(step.turns if step.kind == "tools" else 0):
-        place = fold.add(step.path, turn, before, is_tool=False)
+        place = fold.add(step.path, turn, before, delay_ns=delay_ns if turn == 0 else 0)
         call = fold.add(tool_path(step.path, turn, 0), 0, (place,), is_tool=True)
         before = (place, call)
     turns = step.turns if step.kind == "tools" else 0
-    return fold.add(step.path, turns, before, is_tool=False)
+    return fold.add(step.path, turns, before, delay_ns=0 if turns else delay_ns)

@@ -5,7 +5,7 @@ never enter it.
 """
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import msgspec
@@ -15,8 +15,8 @@ from harness import seeds
 from harness.clock import NS_PER_S
 from harness.errors import UsageError
 from harness.ids import agent_id
+from harness.patterns import PATTERN_STEPS
 from harness.scenario import SCHEMA, Program, Scenario, Step
-from mock_llm.marker import Directive, Marker, prompt_with
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,7 +109,9 @@ def draw_agents(scenario: Scenario, seed: int, *, is_warm_up: bool = False) -> l
     shape = "at_once" if is_warm_up else scenario.load.shape
     arrivals = sorted(_arrival(shape, count, chance) for _ in range(count))
     slots = slots_of(scenario)
-    patterns, weights = zip(*sorted(scenario.mix.items()), strict=True)
+    # Nobody sends events to the agents of the warm-up.
+    mix = {name: part for name, part in scenario.mix.items() if name != "event" or not is_warm_up}
+    patterns, weights = zip(*sorted((mix or {"chain": 1.0}).items()), strict=True)
     faker = Faker("en_US", use_weighting=False)
     agents = []
     for index, at_s in enumerate(arrivals):
@@ -193,10 +195,10 @@ def parse_programs(data: bytes, *, source: str) -> list[PlannedAgent]:
 def leaves(steps: tuple[Step, ...]) -> Iterator[Step]:
     """The steps that ask the LLM, in path order."""
     for step in steps:
-        if step.kind == "parallel":
+        if step.branches:
             for branch in step.branches:
                 yield from leaves(branch)
-        else:
+        elif step.kind not in ("wait", "receive"):
             yield step
 
 
@@ -211,65 +213,3 @@ def _arrival(shape: str, count: int, chance: seeds.Chance) -> float:
         return 0.0
     drawn = chance.random()
     return count * (drawn**0.5 if shape == "ramp" else drawn)
-
-
-def _say(agent: str, path: str, after: tuple[str, ...], text: str, *, is_last: bool) -> Step:
-    return _leaf(agent, path, after, text, Directive(kind="say", is_last=is_last))
-
-
-def _leaf(agent: str, path: str, after: tuple[str, ...], text: str, directive: Directive) -> Step:
-    marker = Marker(agent=agent, path=path, predecessors=after, directive=directive)
-    embedded = "".join(f"\nGiven {{answer:{predecessor}}}" for predecessor in after)
-    return Step(
-        path=path,
-        kind=directive.kind,
-        prompt=prompt_with(marker, text + embedded),
-        after=after,
-        turns=directive.count,
-    )
-
-
-def _chain(agent: str, topic: str, count: int) -> tuple[Step, ...]:
-    """Prompt chaining: each answer feeds the next prompt."""
-    return tuple(
-        _say(
-            agent,
-            str(number),
-            (str(number - 1),) if number > 1 else (),
-            f"{topic}: part {number} of {count} of the report.",
-            is_last=number == count,
-        )
-        for number in range(1, count + 1)
-    )
-
-
-def _tools(agent: str, topic: str, count: int) -> tuple[Step, ...]:
-    """A question, a loop of tool calls, a conclusion; ``count`` answers when at least 4."""
-    turns = max(1, count - 3)
-    looked_up = Directive(kind="tools", count=turns)
-    return (
-        _say(agent, "1", (), f"{topic}: which facts are needed?", is_last=False),
-        _leaf(agent, "2", ("1",), f"{topic}: record what you find.", looked_up),
-        _say(agent, "3", ("2",), f"{topic}: conclude.", is_last=True),
-    )
-
-
-def _parallel(agent: str, topic: str, count: int) -> tuple[Step, ...]:
-    """Fan-out and aggregation: ``count`` answers when count is at least 4."""
-    branches = tuple(
-        (_say(agent, f"2.b{number}", ("1",), f"{topic}: view {number}.", is_last=False),)
-        for number in range(max(2, count - 2))
-    )
-    paths = tuple(branch[0].path for branch in branches)
-    return (
-        _say(agent, "1", (), f"{topic}: split the question.", is_last=False),
-        Step(path="2", kind="parallel", after=("1",), branches=branches),
-        _say(agent, "3", paths, f"{topic}: bring the views together.", is_last=True),
-    )
-
-
-PATTERN_STEPS: dict[str, Callable[[str, str, int], tuple[Step, ...]]] = {
-    "chain": _chain,
-    "tools": _tools,
-    "parallel": _parallel,
-}

@@ -15,7 +15,7 @@ from harness.errors import UsageError
 
 SCHEMA = 1
 SHAPES = ("constant", "ramp", "at_once")
-PATTERNS = ("chain", "tools", "parallel")
+PATTERNS = ("chain", "tools", "parallel", "child", "timer", "event")
 AGENTS_MAX, PODS_MAX, STEPS_MAX, FAULTS_MAX = 200_000, 64, 1000, 1000
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
@@ -30,14 +30,17 @@ class Step:
 
     path: str
     kind: str
-    """say | tools | parallel; the others come with the engines that need them."""
+    """say | tools | parallel | child | wait | receive; see docs/authoring-scenarios.md."""
     prompt: str = ""
     after: tuple[str, ...] = ()
     """Paths of the declared predecessors, whose answers the prompt embeds."""
     branches: tuple[tuple["Step", ...], ...] = ()
-    """For parallel: each branch is a sequence."""
+    """For parallel: each branch is a sequence. For child: one, run by an instance of its own."""
     turns: int = 0
     """For tools: turns that end in a tool call; the final answer is one turn more."""
+    wait_s: float = 0.0
+    """For wait: seconds, from the answer before; for receive: when the event is sent, seconds after
+    the agent's start was accepted. Its name is the path."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,7 +114,7 @@ class Scenario:
     summary: str
     """One line for the page."""
     mix: dict[str, float] = field(default_factory=lambda: {"chain": 1.0})
-    """Pattern -> weight; patterns are chain, tools, parallel."""
+    """Pattern -> weight; patterns are chain, tools, parallel, child, timer, event."""
     steps: int = 5
     """LLM steps of a chain; the other patterns have about as many."""
     load: LoadSpec = LoadSpec()

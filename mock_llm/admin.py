@@ -15,6 +15,7 @@ import msgspec
 from mock_llm import config as configs
 from mock_llm.exchange import TEXT_TYPE, Response, refusal
 from mock_llm.holds import Hold
+from mock_llm.receipts import render
 from mock_llm.witness import Witness
 
 WAIT_S_MAX = 60.0
@@ -35,6 +36,13 @@ class PostedOutcome(msgspec.Struct, frozen=True):
     agent: str
     status: str
     text: str | None = ""
+
+
+class PostedEvent(msgspec.Struct, frozen=True):
+    """The body of POST /admin/events; `path` is the step that receives it."""
+
+    agent: str
+    path: str
 
 
 class AskedOfHolds(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -98,6 +106,12 @@ async def get_progress(witness: Witness, _body: bytes, _query: str) -> Response:
             "unused": dict(progress.unused),
         }
     )
+
+
+async def post_events(witness: Witness, body: bytes, _query: str) -> Response:
+    """An event that is about to be sent -> {payload}, which carries its receipt."""
+    posted = msgspec.json.decode(body, type=PostedEvent)
+    return _json({"payload": render(*witness.send_event(posted.agent, posted.path))})
 
 
 async def post_holds(witness: Witness, body: bytes, _query: str) -> Response:
@@ -171,6 +185,7 @@ ENDPOINTS: dict[tuple[str, str], Endpoint] = {
     ("POST", "/admin/outcomes"): post_outcomes,
     ("GET", "/admin/ends"): get_ends,
     ("GET", "/admin/progress"): get_progress,
+    ("POST", "/admin/events"): post_events,
     ("POST", "/admin/holds"): post_holds,
     ("POST", "/admin/drops"): post_drops,
     ("GET", "/admin/health"): get_health,

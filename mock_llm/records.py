@@ -21,8 +21,9 @@ its tag), x a marker of another agent, r a receipt in a text, c a receipt in a t
 the attempt mark of a receipt, else -1.
 """
 
-CallKind = Literal["step", "aux", "effect"]
-"""A call for a step of a program, one that a framework makes for itself, an effect of a tool."""
+CallKind = Literal["step", "aux", "effect", "event"]
+"""A call for a step of a program, one that a framework makes for itself, an effect of a tool, an
+event that the harness is about to send."""
 
 EndOutcome = Literal["answered", "limited", "faulted", "client_gone", "dropped", "refused"]
 """answered 200; limited 429; faulted a planned error; client_gone the caller left before its

@@ -233,6 +233,49 @@ class Witness:
         )
         self.progress.end_effect(executed.begin.caller)
 
+    def send_event(self, agent: str, path: str) -> tuple[int, int]:
+        """The harness is about to send an event: the receipt and the mark that its payload carries.
+
+        On file as a call that was answered at once, so that its use is seen like any other.
+        """
+        begin = self._ledger.append(
+            lambda seq, t_ns: Begin(
+                seq=seq,
+                t_ns=t_ns,
+                caller="-",
+                agent=agent,
+                path=path,
+                turn=0,
+                kind="event",
+                retry=-1,
+                model="",
+                prompt_tokens=0,
+                max_tokens=0,
+                is_last=False,
+                account="",
+                key="",
+                context=[],
+            )
+        )
+        value = receipt(self._seed, agent, path, 0, [])
+        mark = UNMARKED if self.config.stable_answers else begin.seq
+        self._ledger.append(
+            lambda seq, t_ns: End(
+                seq=seq,
+                t_ns=t_ns,
+                begin=begin.seq,
+                outcome="answered",
+                status=200,
+                receipt=value,
+                mark=mark,
+                completion_tokens=0,
+                retry_after_ms=-1,
+                is_applied=False,
+                is_final=False,
+            )
+        )
+        return value, mark
+
     def note(self, kind: str, subject: str, detail: str) -> int:
         """Put something that the harness did into the order; its sequence number."""
         record = self._ledger.append(

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import pairwise
 
+from harness.checkers.resumed import TIMER_NS
 from harness.history import (
     AgentStatus,
     ContextKind,
@@ -39,6 +40,8 @@ class Entry:
 @dataclass(slots=True)
 class Row:
     begin: int
+    begin_ns: int
+    end_ns: int
     end: int
     agent: int
     path: int
@@ -68,6 +71,7 @@ class Plan:
     cells: list[Key] = field(default_factory=list)
     receipt: dict[Key, int] = field(default_factory=dict)
     before: dict[Key, list[Key]] = field(default_factory=dict)
+    delay_ns: dict[Key, int] = field(default_factory=dict)
     last: Key | None = None
 
 
@@ -151,6 +155,8 @@ def read(evidence: Evidence) -> list[Row]:
         rows.append(
             Row(
                 begin=int(requests.begin_seq[place]),
+                begin_ns=int(requests.begin_ns[place]),
+                end_ns=int(requests.end_ns[place]),
                 end=int(requests.end_seq[place]),
                 agent=int(requests.agent[place]),
                 path=int(requests.path[place]),
@@ -182,6 +188,7 @@ def read_plans(evidence: Evidence) -> dict[int, Plan]:
         plan = plans[key[0]]
         plan.cells.append(key)
         plan.receipt[key] = int(expected.receipt[place])
+        plan.delay_ns[key] = int(expected.delay_ns[place])
         first, last = (int(expected.predecessor_start[place + more]) for more in (0, 1))
         plan.before[key] = [keys[int(expected.predecessor[at])] for at in range(first, last)]
         if expected.is_last[place]:
@@ -212,6 +219,9 @@ class Story:
             (int(outcomes.seq[m]), int(outcomes.receipt[m]), int(outcomes.mark[m]))
             for m in marks
             if outcomes.status[m] == AgentStatus.COMPLETED
+        ]
+        self.failed = [
+            int(outcomes.seq[m]) for m in marks if outcomes.status[m] == AgentStatus.FAILED
         ]
         self.mark_ns = [int(outcomes.t_ns[m]) for m in marks]
         self.by_begin = {row.begin: row for row in rows}
@@ -260,6 +270,8 @@ class Story:
 
     def findings(self) -> Iterable[tuple[str, str, int]]:
         yield from self.liveness()
+        yield from self.orphans()
+        yield from self.timers()
         yield from self.commits()
         yield from self.repeats()
         yield from self.effects()
@@ -281,6 +293,30 @@ class Story:
             return
         if ends or evidence.phases.get("end", -1) >= deadline:
             yield ("L", "stuck", -1)
+
+    def orphans(self) -> Iterable[tuple[str, str, int]]:
+        failed = min(self.failed, default=None)
+        if failed is None:
+            return
+        late = {
+            cell
+            for cell in self.plan.cells
+            if self.executed.get(cell) and self.executed[cell][0].begin > failed
+        }
+        for cell in late:
+            if late & set(self.plan.before[cell]):
+                yield ("L", "orphan-child", cell[1])
+
+    def timers(self) -> Iterable[tuple[str, str, int]]:
+        for cell, delay_ns in self.plan.delay_ns.items():
+            if not delay_ns or not self.executed.get(cell):
+                continue
+            begun = min(row.begin_ns for row in self.executed[cell])
+            for before in self.plan.before[cell]:
+                ends = [row.end_ns for row in self.executed.get(before, ())]
+                if ends and begun < min(ends) + delay_ns - TIMER_NS:
+                    yield ("R", "early-timer", cell[1])
+                    break
 
     # S1
 

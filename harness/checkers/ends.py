@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from harness.checkers.found import Found, Scan, agents_interrupted, of_agents
+from harness.checkers.found import Found, Scan, agents_interrupted, of_agents, of_cells
 from harness.checkers.judgement import PromiseChecker
-from harness.history import NONE, Evidence, Flags, Ints
+from harness.history import NONE, AgentStatus, Evidence, Flags, Ints
 from harness.measures.exposure import NEVER
 from harness.measures.portion import Portion
 
@@ -13,9 +13,9 @@ class Ends(PromiseChecker):
     """L: every accepted agent reaches a terminal state in the stated time after the last heal.
 
     Evidence: the driver's 202s and terminal statuses, outcome marks, heal marks. *Failed* counts as
-    ended. The time runs from the later of the last heal and the last arrival. Agents whose start
-    was never accepted are not judged. Cannot see: what an agent that counts as running does in
-    silence; an end later than the run's own.
+    ended, and nothing of an agent may go on after it. The time runs from the later of the last heal
+    and the last arrival. Agents whose start was never accepted are not judged. Cannot see: what an
+    agent that counts as running does in silence; an end later than the run's own.
     """
 
     promise = "L"
@@ -30,7 +30,7 @@ class Ends(PromiseChecker):
             exposed=agents_interrupted(portion),
             interrupted=len(portion.interrupted.cell),
             not_judged=len(_unfinished(portion)) - late.count,
-            found=(late,),
+            found=(late, orphan_child(portion)),
         )
 
     def lacks(self, evidence: Evidence, scan: Scan) -> str:
@@ -53,6 +53,29 @@ def stuck(portion: Portion) -> Found:
     is_late = _ended_ns(portion)[agent - portion.agent_from] != NEVER
     agent = agent[is_late | is_watched] if _is_healed(evidence) else agent[:0]
     return of_agents("stuck", agent, before=_last_request(portion)[agent - portion.agent_from])
+
+
+def orphan_child(portion: Portion) -> Found:
+    """Steps first executed after their agent had ended as failed, and built on one of the kind.
+
+    A call that was on its way when the agent failed may still arrive; one that builds on it shows
+    that something of the agent lives on. For completed agents see S1's false-terminal.
+    """
+    marks = portion.outcomes
+    failed = np.full(portion.agents_count, NEVER, np.int64)
+    is_failed = marks.status == AgentStatus.FAILED
+    at = marks.agent[is_failed].astype(np.int64) - portion.agent_from
+    np.minimum.at(failed, at, marks.seq[is_failed])
+    expected, planned = portion.expected, portion.cells.planned
+    began = portion.first_seq[:planned]
+    agent = portion.cells.agent[:planned] - portion.agent_from
+    is_after = (began > failed[agent]) & (began != NEVER)
+    counts = np.diff(expected.predecessor_start)
+    successor = np.repeat(np.arange(expected.count), counts)
+    is_alive = is_after[successor] & is_after[expected.predecessor]
+    cell, first = np.unique(successor[is_alive], return_index=True)
+    before = expected.predecessor[is_alive][first]
+    return of_cells("orphan-child", portion, cell, outcome=failed[agent[cell]], first=began[before])
 
 
 def deadline_ns(evidence: Evidence) -> int:

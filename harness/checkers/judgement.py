@@ -32,6 +32,7 @@ RESTS_ON_ABSENCE = frozenset(
         "concurrent-duplicate",
         "forked-lineage",
         "duplicate-start",
+        "early-timer",
     }
 )
 """Anomalies that a lost record alone could feign: a step nobody saw, a fault nobody marked."""

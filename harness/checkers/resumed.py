@@ -15,9 +15,13 @@ from harness.checkers.found import (
     of_cells,
 )
 from harness.checkers.judgement import PromiseChecker
+from harness.clock import NS_PER_MS
 from harness.history import NONE, Evidence, Ints, Kind
 from harness.measures.exposure import NEVER
 from harness.measures.portion import Portion
+
+TIMER_NS = 50 * NS_PER_MS
+"""A timer may be so much early: engines keep it by the wall clock, and round it."""
 
 
 class Resumed(PromiseChecker):
@@ -49,6 +53,7 @@ class Resumed(PromiseChecker):
                 context_corruption(portion),
                 unanswered_receipt(portion),
                 phantom_step(portion),
+                early_timer(portion),
             ),
         )
 
@@ -87,6 +92,28 @@ def out_of_order(portion: Portion) -> Found:
         first=began[early],
         successor=first_ending[predecessor[is_early][first]],
     )
+
+
+def early_timer(portion: Portion) -> Found:
+    """Steps behind a wait that were first asked before the wait was over.
+
+    The wait begins with the earliest answer that the step builds on; both times are the witness's.
+    """
+    successor, predecessor = _edges(portion)
+    is_waiting = portion.expected.delay_ns[successor] > 0
+    successor, predecessor = successor[is_waiting], predecessor[is_waiting]
+    if not len(successor):
+        return of_cells("early-timer", portion, successor, first=successor)
+    requests, rows = portion.requests, portion.executed
+    cell = portion.cells.of_request[rows]
+    began = np.full(portion.cells.count, NEVER, np.int64)
+    ended = np.full(portion.cells.count, NEVER, np.int64)
+    np.minimum.at(began, cell, requests.begin_ns[rows])
+    np.minimum.at(ended, cell, requests.end_ns[rows])
+    did_run = (began[successor] != NEVER) & (ended[predecessor] != NEVER)
+    due = ended[predecessor] + portion.expected.delay_ns[successor] - TIMER_NS
+    early = np.unique(successor[did_run & (began[successor] < due)])
+    return of_cells("early-timer", portion, early, first=portion.first_seq[early])
 
 
 def result_divergence(portion: Portion) -> Found:

@@ -13,6 +13,8 @@ from harness.verdict import Anomaly
 
 MEANINGS = {
     "stuck": "accepted, and not ended in time after the last heal",
+    "orphan-child": "its steps go on after the agent has ended as failed",
+    "early-timer": "asked before the wait in front of it was over",
     "lost-step": "the agent completed, and its outcome rests on no result of this step",
     "double-commit": "the outcome rests on two results of this step",
     "forked-lineage": "two last answers rest on different results",

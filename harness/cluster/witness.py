@@ -107,6 +107,11 @@ class WitnessProcess:
         """Let the calls go; False when the answer of one had not left in time."""
         return await self._of_holds("release", holds, deadline_s)
 
+    async def event(self, agent: str, path: str) -> str:
+        """Put an event on file that is about to be sent; returns its payload."""
+        answer = await self._ask("POST", "/admin/events", {"agent": agent, "path": path})
+        return str(answer["payload"])
+
     async def outcome(self, agent: str, status: str, text: str) -> None:
         """Post the outcome mark: an agent's end was read."""
         await self._ask("POST", "/admin/outcomes", {"agent": agent, "status": status, "text": text})

@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable, Coroutine, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import msgspec
 import uvloop
@@ -152,6 +152,21 @@ class Worker(Protocol):
         """Let go of everything, within half a second. It may come before ``open`` has returned."""
 
 
+@runtime_checkable
+class Receiver(Protocol):
+    """A worker whose agents can wait for events."""
+
+    async def receive(self, agent: str, name: str, payload: str) -> bool:
+        """Take an event, as durably as ``about.intake`` says; False for an unknown agent.
+
+        The sender repeats an event until it is told that it was taken; a repetition is no error and
+        changes nothing. An event may come before the agent waits for it.
+
+        Raises:
+            EngineError: as `Worker.start` does.
+        """
+
+
 class Background:
     """The tasks that a worker runs from ``open`` to ``close``: one for an agent, as a rule.
 
@@ -187,6 +202,14 @@ class _Start:
 
     agent: str
     program: Program
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Event:
+    """Body of ``POST /agents/{id}/events``."""
+
+    name: str
+    payload: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -283,6 +306,7 @@ class _Desk:
         self.is_ready = False
         self._start = msgspec.json.Decoder(_Start)
         self._ids = msgspec.json.Decoder(_Ids)
+        self._event = msgspec.json.Decoder(_Event)
 
     def application(self) -> web.Application:
         """The routes of the contract."""
@@ -344,8 +368,23 @@ class _Desk:
         return _json(200, {"agents": {agent: view for agent, view in views.items() if view}})
 
     async def event(self, request: web.Request) -> web.Response:
-        """501 until an engine needs events."""
-        return _refusal(501, f"events are not implemented; agent {request.match_info['agent']!r}")
+        """202 when the engine has the event, for good; 404 for an agent that is not known here."""
+        agent = request.match_info["agent"]
+        if not isinstance(self.worker, Receiver):
+            return _refusal(501, f"events are not implemented; agent {agent!r}")
+        try:
+            event = self._event.decode(await request.read())
+        except msgspec.MsgspecError as error:
+            return _refusal(400, f"no name and payload in the body: {error}")
+        if not self.is_ready:
+            return _refusal(503, "not ready yet; ask /healthz")
+        try:
+            is_taken = await self.worker.receive(agent, event.name, event.payload)
+        except EngineError as error:
+            return _refusal(503 if error.is_definite else 500, str(error))
+        if not is_taken:
+            return _refusal(404, f"no agent {agent!r} here")
+        return _json(202, {"agent": agent})
 
     async def health(self, request: web.Request) -> web.Response:
         """200 from the moment `Worker.open` has returned; 503 before."""

@@ -6,12 +6,16 @@ after another. A parallel step has no answer of its own: later prompts embed tho
 
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 from harness.errors import UsageError
 from harness.scenario import SCHEMA, Program, Step
 
-KINDS = ("say", "tools", "parallel")
-"""Step kinds that the Python workers of this repository interpret."""
+KINDS = ("say", "tools", "parallel", "child", "wait", "receive")
+"""Step kinds that our own loops interpret."""
+
+SILENT = ("parallel", "child", "wait", "receive")
+"""Kinds without an answer of the LLM's own: none of them can be last."""
 
 _EMBEDDED = re.compile(r"\{answer:([^{}\s]+)\}")
 
@@ -33,13 +37,32 @@ def fill(prompt: str, answers: Mapping[str, str]) -> str:
         ) from error
 
 
+def child_program(agent: str, step: Step, answers: Mapping[str, str]) -> Program:
+    """The program of a child agent, complete in itself: the parent's answers are filled in.
+
+    ``agent`` is the instance that runs it; markers keep naming the agent of the plan.
+    """
+    (steps,) = step.branches
+    return Program(agent=agent, steps=tuple(_known_filled(one, answers) for one in steps))
+
+
+def _known_filled(step: Step, answers: Mapping[str, str]) -> Step:
+    """Put in the answers that are there; the child's own come later."""
+    known = [path for path in _EMBEDDED.findall(step.prompt) if path in answers]
+    prompt = step.prompt
+    for path in known:
+        prompt = prompt.replace(f"{{answer:{path}}}", answers[path])
+    after = tuple(path for path in step.after if path not in answers)
+    return replace(step, prompt=prompt, after=after)
+
+
 def outcome_path(program: Program) -> str:
     """Path of the step whose answer is the agent's outcome: the last one.
 
     Raises:
         UsageError: no step, or the last one is parallel and so has no answer.
     """
-    if not program.steps or program.steps[-1].kind == "parallel":
+    if not program.steps or program.steps[-1].kind in SILENT:
         raise UsageError(
             f"agent {program.agent!r}: the last step must have an answer of its own; "
             "end the program with a say or a tools step"
@@ -56,8 +79,9 @@ def problems_of(program: Program, kinds: Iterable[str]) -> list[str]:
         problems.append("agent is empty, expected an id")
     if not program.steps:
         problems.append("steps is empty, expected at least one")
-    elif program.steps[-1].kind == "parallel":
-        problems.append(f"step {program.steps[-1].path!r} is last and parallel: it has no answer")
+    elif program.steps[-1].kind in SILENT:
+        last = program.steps[-1]
+        problems.append(f"step {last.path!r} is last and {last.kind}: it has no answer")
     _problems_of_sequence(program.steps, frozenset(kinds), set(), set(), problems)
     return problems
 
@@ -100,7 +124,15 @@ def _problems_of_step(
             step.kind != "parallel" or (bool(step.branches) and all(step.branches)),
             "parallel without a branch, or with an empty one",
         ),
-        (step.kind == "parallel" or not step.branches, f"branches in a {step.kind} step"),
+        (
+            step.kind != "child" or (len(step.branches) == 1 and bool(step.branches[0])),
+            "child without its one sequence of steps",
+        ),
+        (
+            step.kind in ("parallel", "child") or not step.branches,
+            f"branches in a {step.kind} step",
+        ),
+        (step.wait_s >= 0, f"wait_s is {step.wait_s}, expected 0 or more"),
         (step.kind != "tools" or step.turns >= 1, f"turns is {step.turns}, expected at least 1"),
     ]
     return [f"step {step.path!r}: {text}" for is_fine, text in checks if not is_fine]

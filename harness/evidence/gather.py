@@ -28,7 +28,12 @@ from mock_llm.ledger import Begin, End, Note, Opened, Outcome, Record
 WARM_UP = "w"
 """First letter of the agents of the warm-up, which are no evidence."""
 
-_KINDS = {"step": Kind.STEP, "aux": Kind.AUXILIARY, "effect": Kind.EFFECT}
+_KINDS = {
+    "step": Kind.STEP,
+    "aux": Kind.AUXILIARY,
+    "effect": Kind.EFFECT,
+    "event": Kind.EVENT,
+}
 _OUTCOMES = {member.name.lower(): member for member in RequestOutcome}
 _ROLES = dict(zip("suat", ContextRole, strict=True))
 _SHOWN = dict(zip("mrcx", ContextKind, strict=True))

@@ -108,6 +108,7 @@ class Portion:
             path=whole.path[begin:end],
             turn=whole.turn[begin:end],
             is_tool=whole.is_tool[begin:end],
+            delay_ns=whole.delay_ns[begin:end],
             is_last=whole.is_last[begin:end],
             receipt=whole.receipt[begin:end],
             predecessor_start=whole.predecessor_start[begin : end + 1] - first,

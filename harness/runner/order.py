@@ -13,7 +13,14 @@ from harness.protocols import EngineSpec
 from harness.scenario import Scenario, problems_of
 from harness.stores import STORES
 
-PATTERN_KINDS = {"chain": ("say",), "tools": ("say", "tools"), "parallel": ("say", "parallel")}
+PATTERN_KINDS = {
+    "chain": ("say",),
+    "tools": ("say", "tools"),
+    "parallel": ("say", "parallel"),
+    "child": ("say", "child"),
+    "timer": ("say", "wait"),
+    "event": ("say", "receive"),
+}
 DISK_MB_BASE, DISK_MB_PER_1000_AGENTS = 300, 200
 
 

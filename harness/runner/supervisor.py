@@ -51,7 +51,7 @@ class Supervisor:
         self._witness = witness
         self._pods = pods
         self._spec = spec
-        self._roster = roster
+        self.roster = roster
         self._clock = clock
         self._http = http
         self._exits: asyncio.Queue[Process] = asyncio.Queue()
@@ -182,5 +182,5 @@ class Supervisor:
                 self.resubmitted_count += answer.status_code == 202
 
         async with asyncio.TaskGroup() as group:
-            for agent, program in self._roster.unfinished(pod.slot):
+            for agent, program in self.roster.unfinished(pod.slot):
                 group.create_task(one(agent, program))

@@ -45,7 +45,7 @@ class SweepWalk(Walk):
         *,
         supervisor: Supervisor,
         rate: float | None,
-        supervising: asyncio.Task[None],
+        beside: list[asyncio.Task[None]],
     ) -> str:
         """All strikes; returns how it ended."""
         self._costs.begin(processes)
@@ -63,7 +63,7 @@ class SweepWalk(Walk):
                 http=http,
                 events=EventLog(self.folder.driver_events, self.clock),
             )
-            ending = await sweep.run(supervising)
+            ending = await sweep.run(beside)
             self._trouble(*sweep.troubles)
         await witness.note("phase", "end", {})
         self._costs.sample(processes)
@@ -89,12 +89,13 @@ class Sweep:
     def __post_init__(self) -> None:
         self._programs = {one.agent: one for one in self.walk.agents}
 
-    async def run(self, supervising: asyncio.Task[None]) -> str:
+    async def run(self, beside: list[asyncio.Task[None]]) -> str:
         """Play every strike; one that cannot be played is a trouble, and the next one follows."""
         faults = self.walk.plan.faults
         for number, fault in enumerate(faults, start=1):
-            if supervising.done():
-                supervising.result()
+            for task in beside:
+                if task.done():
+                    task.result()
             if self.walk.interrupted.is_set():
                 return "interrupted"
             try:

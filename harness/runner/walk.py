@@ -29,6 +29,7 @@ from harness.runner.display import Display
 from harness.runner.driving import Driver
 from harness.runner.folder import RunFolder
 from harness.runner.roster import Roster
+from harness.runner.sender import Sender
 from harness.runner.set_up import Provided, SetUp
 from harness.runner.stage import RunStage, SinceLoad
 from harness.runner.supervisor import RESTART_DELAYS_S, Supervisor
@@ -125,7 +126,18 @@ class Walk:
             rate = await self._warm_up(processes, witness)
             if self.interrupted.is_set():
                 return "interrupted"
-            supervising = asyncio.create_task(supervisor.run())
+            beside = [asyncio.create_task(supervisor.run())]
+            sender = Sender(
+                agents=self.agents,
+                roster=supervisor.roster,
+                pods=pods,
+                spec=self.spec,
+                clock=self.clock,
+                http=http,
+                witness=witness,
+            )
+            if sender.has_work:
+                beside.append(asyncio.create_task(sender.run()))
             try:
                 return await self._load(
                     processes,
@@ -133,10 +145,11 @@ class Walk:
                     pods,
                     supervisor=supervisor,
                     rate=rate,
-                    supervising=supervising,
+                    beside=beside,
                 )
             finally:
-                await stop(supervising)
+                for task in beside:
+                    await stop(task)
                 self.facts["resubmits_count"] = supervisor.resubmitted_count
                 self._trouble(*supervisor.troubles)
 
@@ -207,7 +220,7 @@ class Walk:
         *,
         supervisor: Supervisor,
         rate: float | None,
-        supervising: asyncio.Task[None],
+        beside: list[asyncio.Task[None]],
     ) -> str:
         """Load, faults, drain; returns how it ended."""
         since_load = SinceLoad(witness, steps_before=(await witness.progress()).answered_steps)
@@ -231,7 +244,7 @@ class Walk:
                 pods=pods,
                 conductor=conductor,
                 processes=processes,
-                tasks=(playing, supervising),
+                tasks=(playing, *beside),
             )
         finally:
             await stop(playing)

@@ -28,10 +28,11 @@ from harness.engines.reference.variants import make_policy
 from harness.evidence import DriverEvent, evidence_of
 from harness.history import Evidence
 from harness.plan import PlannedAgent, draw_agents
-from harness.scenario import LoadSpec, Program, Scenario
+from harness.scenario import LoadSpec, Program, Scenario, Step
 from mock_llm.app import App
 from mock_llm.config import Config
 from mock_llm.ledger import iter_records, next_segment
+from mock_llm.receipts import render
 from mock_llm.witness import Witness
 
 S = 1_000_000_000
@@ -147,12 +148,13 @@ class Pod:
         self.memory = await Memory.open(self.folder / "journal.jsonl")
         llm = DirectLlm(self.witness, self.caller)
         self.policy = make_policy(self.variant, self.memory, llm, self.folder)
+        self.policy.clock = LoopClock()
         for program in self.policy.resumed():
             self.spawn(program)
 
     def spawn(self, program: Program) -> None:
         assert self.policy is not None
-        self.tasks.add(asyncio.ensure_future(Interpreter(self.policy).run(program)))
+        self.tasks.add(asyncio.ensure_future(Interpreter(self.policy, self.spawn).run(program)))
 
     async def start(self, program: Program) -> None:
         assert self.policy is not None
@@ -184,6 +186,7 @@ class Stage:
     events: list[DriverEvent] = field(default_factory=list)
     open: dict[str, PlannedAgent] = field(default_factory=dict)
     arrived: int = 0
+    senders: list[asyncio.Task[None]] = field(default_factory=list)
     healed_s: float = 0.0
 
     async def play(self, kills: int) -> None:
@@ -196,7 +199,8 @@ class Stage:
         while not (arriving.done() and killing.done()) or self.open:
             await asyncio.sleep(POLL_S)
             self.read_ends()
-            for task in (arriving, killing, *(t for pod in self.pods.values() for t in pod.tasks)):
+            running = (task for pod in self.pods.values() for task in pod.tasks)
+            for task in (arriving, killing, *self.senders, *running):
                 if task.done() and not task.cancelled():
                     task.result()
             if not (arriving.done() and killing.done()):
@@ -221,6 +225,19 @@ class Stage:
             self.event("ok", planned.agent, pod, "202")
             self.open[planned.agent] = planned
             self.arrived += 1
+            self.senders += [
+                asyncio.ensure_future(self.send(planned, step))
+                for step in planned.program.steps
+                if step.kind == "receive"
+            ]
+
+    async def send(self, planned: PlannedAgent, step: Step) -> None:
+        """One event, until the agent's slot has taken it."""
+        await asyncio.sleep(step.wait_s)
+        payload = render(*self.witness.send_event(planned.agent, step.path))
+        pod = self.pods[planned.pod]
+        while pod.policy is None or not pod.policy.take_event(planned.agent, step.path, payload):
+            await asyncio.sleep(POLL_S)
 
     async def strike(self, kills: int) -> None:
         chance = Random(self.seed)

@@ -9,6 +9,7 @@ from typing import Protocol
 
 import msgspec
 
+from harness.clock import NS_PER_S, SystemClock
 from harness.engines.llm import (
     TOOLS,
     Answer,
@@ -21,6 +22,8 @@ from harness.engines.llm import (
 )
 from harness.engines.walk import fill, outcome_path
 from harness.scenario import Program, Step
+
+CLOCK = SystemClock()
 
 
 class Ledger(Protocol):
@@ -52,21 +55,51 @@ class Forgetful:
         return None
 
 
-async def run(program: Program, llm: Llm, ledger: Ledger) -> str:
+class Mailbox:
+    """Events for agents: written to the ledger before they count, read when an agent waits.
+
+    With a ledger that forgets they live as long as the process does.
+    """
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self._events: dict[tuple[str, str], str] = {}
+        self._came = asyncio.Event()
+
+    async def put(self, agent: str, name: str, payload: str) -> None:
+        """Keep an event; the first of a name stands."""
+        kept = await self._ledger.keep(agent, f"{name}.event", payload)
+        self._events.setdefault((agent, name), kept)
+        self._came.set()
+        self._came = asyncio.Event()
+
+    async def read(self, agent: str, name: str) -> str:
+        """Wait for an event that may have come already, to this process or to one before it."""
+        while True:
+            found = self._events.get((agent, name)) or self._ledger.find(agent, f"{name}.event")
+            if found is not None:
+                return found
+            await self._came.wait()
+
+
+async def run(program: Program, llm: Llm, ledger: Ledger, mailbox: Mailbox) -> str:
     """Run a program from its first step; returns the outcome.
 
     Raises:
         Limited, LlmError: a call failed for good; of parallel branches, in an ExceptionGroup.
     """
     answers: dict[str, str] = {}
-    loop = _Loop(program.agent, llm, ledger, answers)
+    loop = _Loop(program.agent, llm, ledger, mailbox, answers)
     await loop.sequence(program.steps)
     return answers[outcome_path(program)]
 
 
 class _Loop:
-    def __init__(self, agent: str, llm: Llm, ledger: Ledger, answers: dict[str, str]) -> None:
+    def __init__(
+        self, agent: str, llm: Llm, ledger: Ledger, mailbox: Mailbox, answers: dict[str, str]
+    ) -> None:
         self._agent = agent
+        self._mailbox = mailbox
         self._llm = llm
         self._ledger = ledger
         self._answers = answers
@@ -77,8 +110,23 @@ class _Loop:
                 async with asyncio.TaskGroup() as group:
                     for branch in step.branches:
                         group.create_task(self.sequence(branch))
+            elif step.kind == "child":
+                await self.sequence(step.branches[0])
+            elif step.kind == "wait":
+                await self._sleep(step)
+            elif step.kind == "receive":
+                self._answers[step.path] = await self._mailbox.read(self._agent, step.path)
             else:
                 self._answers[step.path] = await self._converse(step)
+
+    async def _sleep(self, step: Step) -> None:
+        """Until the due time, which is written down before; a ledger that forgets begins anew."""
+        name = f"{step.path}.due"
+        due = self._ledger.find(self._agent, name)
+        if due is None:
+            due_ns = CLOCK.wall_ns() + int(step.wait_s * NS_PER_S)
+            due = await self._ledger.keep(self._agent, name, str(due_ns))
+        await asyncio.sleep(max(0, int(due) - CLOCK.wall_ns()) / NS_PER_S)
 
     async def _converse(self, step: Step) -> str:
         messages: list[Message] = [{"role": "user", "content": fill(step.prompt, self._answers)}]

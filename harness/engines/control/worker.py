@@ -12,7 +12,7 @@ import msgspec
 from harness.engines.contract import About, AgentView, Background, Surroundings, main
 from harness.engines.control.adapter import ENGINE, SUMMARIES
 from harness.engines.control.ledger import SqliteLedger
-from harness.engines.control.loop import Forgetful, run
+from harness.engines.control.loop import Forgetful, Mailbox, run
 from harness.engines.llm import Llm
 from harness.engines.walk import KINDS
 from harness.errors import EngineError, UsageError
@@ -52,12 +52,14 @@ class ControlWorker:
         self._agents = Background()
         self._views: dict[str, AgentView] = {}
         self._ledger: SqliteLedger | Forgetful = Forgetful()
+        self._mailbox = Mailbox(self._ledger)
         self._llm: Llm | None = None
 
     async def open(self) -> None:
         """Open the ledger; nothing is resumed."""
         if self.about.variant == "guarded":
             self._ledger = SqliteLedger(self._surroundings.state_dir / LEDGER)
+        self._mailbox = Mailbox(self._ledger)
         self._llm = Llm(self._surroundings)
         await self._agents.open()
 
@@ -66,6 +68,13 @@ class ControlWorker:
         if await self.view(agent) is None:
             self._views[agent] = RUNNING
             self._agents.spawn(self._run(program))
+
+    async def receive(self, agent: str, name: str, payload: str) -> bool:
+        """Write the event down, for whoever waits for it now or later."""
+        if await self.view(agent) is None:
+            return False
+        await self._mailbox.put(agent, name, payload)
+        return True
 
     async def view(self, agent: str) -> AgentView | None:
         """Tell what this incarnation knows, or what the ledger says of an agent that had ended."""
@@ -85,7 +94,7 @@ class ControlWorker:
     async def _run(self, program: Program) -> None:
         assert self._llm is not None
         try:
-            outcome = await run(program, self._llm, self._ledger)
+            outcome = await run(program, self._llm, self._ledger, self._mailbox)
             view = AgentView(status="completed", output=outcome)
         except* (EngineError, UsageError) as errors:
             view = AgentView(status="failed", output=f"{errors}: {errors.exceptions!r}")

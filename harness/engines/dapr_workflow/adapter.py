@@ -2,6 +2,7 @@
 
 import sys
 
+from harness.engines.walk import KINDS
 from harness.errors import UsageError
 from harness.protocols import EngineSpec
 
@@ -25,7 +26,7 @@ class DaprWorkflow:
             recovery="native",
             intake="durable",
             any_pod_answers=True,
-            kinds=("say", "tools", "parallel"),
+            kinds=KINDS,
             worker=(sys.executable, "-m", "harness.engines.dapr_workflow.worker"),
             needs_dapr=True,
             stores=("redis", "sqlite", "in-memory"),

@@ -23,7 +23,7 @@ from dapr.ext.workflow import (
 
 from harness.engines.contract import Surroundings
 from harness.engines.llm import TOOLS, Limited, Llm, LlmError
-from harness.engines.walk import fill
+from harness.engines.walk import child_program, fill, outcome_path
 from harness.scenario import Program, Step
 
 WORKFLOW = "agent"
@@ -48,6 +48,15 @@ def agent(ctx: DaprWorkflowContext, program_json: Json) -> Flow:
             yield from _parallel(ctx, step, answers)
         elif step.kind == "tools":
             answers[step.path] = yield from _tool_loop(ctx, step, answers)
+        elif step.kind == "child":
+            child = child_program(f"{ctx.instance_id}-{step.path}", step, answers)
+            answers[outcome_path(child)] = yield ctx.call_child_workflow(
+                agent, input=msgspec.to_builtins(child), instance_id=child.agent
+            )
+        elif step.kind == "wait":
+            yield ctx.create_timer(timedelta(seconds=step.wait_s))
+        elif step.kind == "receive":
+            answers[step.path] = yield ctx.wait_for_external_event(step.path)
         else:
             (answer,) = yield from _ask(ctx, [_messages(step, answers)])
             answers[step.path] = answer["content"]

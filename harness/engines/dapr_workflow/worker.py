@@ -19,6 +19,7 @@ from dapr.ext.workflow.aio import DaprWorkflowClient
 
 from harness.engines.contract import About, AgentView, Surroundings, serve
 from harness.engines.dapr_workflow.agent import WORKFLOW, runtime
+from harness.engines.walk import KINDS
 from harness.errors import EngineError
 from harness.scenario import Program
 
@@ -44,7 +45,7 @@ class DaprWorkflowWorker:
             recovery="native",
             intake="durable",
             any_pod_answers=True,
-            kinds=("say", "tools", "parallel"),
+            kinds=KINDS,
         )
         self._runtime: WorkflowRuntime | None = None
         self._client: DaprWorkflowClient | None = None
@@ -85,6 +86,15 @@ class DaprWorkflowWorker:
             print(f"agent {agent} failed: {reason}", file=sys.stderr, flush=True)  # noqa: T201
             return AgentView(status="failed", output=reason)
         return AgentView(status="completed", output=msgspec.json.decode(state.serialized_output))
+
+    async def receive(self, agent: str, name: str, payload: str) -> bool:
+        """Raise the event; Dapr keeps one that comes before the workflow waits for it."""
+        assert self._client is not None
+        with _rpc_errors():
+            if await self._client.get_workflow_state(agent, fetch_payloads=False) is None:
+                return False
+            await self._client.raise_workflow_event(agent, name, data=payload)
+        return True
 
     async def close(self) -> None:
         """Disconnect; what runs goes on elsewhere or later."""

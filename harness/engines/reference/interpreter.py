@@ -10,8 +10,8 @@ from functools import partial
 
 from harness.engines.contract import AgentView
 from harness.engines.llm import TOOLS, Answer, LlmError, Message, ToolCall, patiently
-from harness.engines.reference.policy import Policy, restored, stored
-from harness.engines.walk import outcome_path
+from harness.engines.reference.policy import Policy, RunAgent, restored, stored
+from harness.engines.walk import child_program, outcome_path
 from harness.errors import EngineError, UsageError
 from harness.scenario import Program, Step
 
@@ -19,8 +19,10 @@ from harness.scenario import Program, Step
 class Interpreter:
     """Runs agents, any number at once."""
 
-    def __init__(self, policy: Policy) -> None:
+    def __init__(self, policy: Policy, run_beside: RunAgent) -> None:
+        """``run_beside`` runs a child agent as one of its own."""
         self._policy = policy
+        self._run_beside = run_beside
 
     async def run(self, program: Program) -> None:
         """Run an agent to its end, `completed` or, when a call fails for good, `failed`."""
@@ -40,9 +42,23 @@ class Interpreter:
                 async with asyncio.TaskGroup() as group:
                     for branch in step.branches:
                         group.create_task(self._sequence(agent, branch, answers))
+            elif step.kind == "child":
+                await self._child(agent, step, answers)
+            elif step.kind == "wait":
+                await self._policy.sleep(agent, f"{step.path}.due", step.wait_s)
+            elif step.kind == "receive":
+                answers[step.path] = await self._policy.await_event(agent, step.path)
             else:
                 answers[step.path] = await self._converse(agent, step, answers)
             done.append(step.path)
+
+    async def _child(self, agent: str, step: Step, answers: dict[str, str]) -> None:
+        """Run the child; its outcome is the answer of its last step."""
+        program = child_program(f"{agent}/{step.path}", step, answers)
+        view = await self._policy.run_child(program, self._run_beside)
+        if view.status != "completed":
+            raise EngineError(f"child {program.agent} failed: {view.output}")
+        answers[outcome_path(program)] = view.output
 
     async def _converse(self, agent: str, step: Step, answers: dict[str, str]) -> str:
         """Ask, run the tools that are asked for, ask again, until an answer in words."""

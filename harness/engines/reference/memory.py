@@ -3,7 +3,8 @@
 Writing goes to the journal first, always; memory only ever holds what the journal has.
 """
 
-from collections.abc import Iterable
+import asyncio
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from harness.engines.contract import AgentView
@@ -21,6 +22,7 @@ class Memory:
         self._programs: dict[str, Program] = {}
         self._results: dict[str, dict[str, str]] = {}
         self._ends: dict[str, AgentView] = {}
+        self._changed = asyncio.Event()
         for entry in entries:
             self._take(entry)
 
@@ -49,6 +51,11 @@ class Memory:
         """A result that is in the journal."""
         return self._results[agent].get(name)
 
+    async def until(self, is_so: Callable[[], bool]) -> None:
+        """Wait until something holds, which is asked at each change of the memory."""
+        while not is_so():
+            await self._changed.wait()
+
     def accept(self, program: Program) -> None:
         """From now on this agent will be run to its end, whoever is killed."""
         self._add(Entry(kind="accepted", agent=program.agent, program=program))
@@ -68,6 +75,8 @@ class Memory:
     def _add(self, entry: Entry) -> None:
         self._journal.append(entry)
         self._take(entry)
+        self._changed.set()
+        self._changed = asyncio.Event()
 
     def _take(self, entry: Entry) -> None:
         match entry.kind:

@@ -4,10 +4,12 @@ The interpreter walks and this decides. A mutant is a subclass that overrides on
 entry in mutants.MUTANTS; nothing else of the engine changes.
 """
 
-from collections.abc import Mapping, Sequence
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 
+from harness.clock import NS_PER_S, Clock, SystemClock
 from harness.engines.contract import AgentView
 from harness.engines.llm import Answer, Llm, Message, ToolCall, answer_of, polite_wait_s
 from harness.engines.reference.memory import Memory
@@ -15,12 +17,16 @@ from harness.engines.walk import fill
 from harness.errors import EngineError
 from harness.scenario import Program, Step
 
+RunAgent = Callable[[Program], None]
+"""Runs an agent beside the others."""
+
 
 class Policy:
     """The correct decisions."""
 
     def __init__(self, memory: Memory, llm: Llm) -> None:
         self.memory = memory
+        self.clock: Clock = SystemClock()
         self.llm = llm
 
     async def admit(self, program: Program) -> bool:
@@ -50,6 +56,46 @@ class Policy:
         """Make a result durable before anything uses it; returns what is to be used."""
         self.memory.keep(agent, name, value)
         return value
+
+    async def run_child(self, program: Program, run: RunAgent) -> AgentView:
+        """Have a child agent run to its end, in an instance of its own that is resumed by itself.
+
+        It is started unless it was accepted before: a resumed parent finds it again.
+        """
+        if await self.admit(program):
+            run(program)
+        await self.memory.until(lambda: self._end_of(program.agent) is not None)
+        view = self._end_of(program.agent)
+        assert view is not None
+        return view
+
+    async def sleep(self, agent: str, name: str, seconds: float) -> None:
+        """A durable timer: its due time is committed first, and is kept whoever is killed."""
+        due = self.recall(agent, name)
+        now_ns = self.clock.wall_ns()
+        if due is None:
+            due = self.commit(agent, name, str(now_ns + int(seconds * NS_PER_S)))
+        await asyncio.sleep(max(0, int(due) - now_ns) / NS_PER_S)
+
+    async def await_event(self, agent: str, name: str) -> str:
+        """The payload of an event, which may have come already."""
+        await self.memory.until(lambda: self.recall(agent, name) is not None)
+        payload = self.recall(agent, name)
+        assert payload is not None
+        return payload
+
+    def take_event(self, agent: str, name: str, payload: str) -> bool:
+        """Make an event durable, once; False for an agent that was never accepted."""
+        view = self.memory.view(agent)
+        if view is None:
+            return False
+        if view.status == "running" and self.recall(agent, name) is None:
+            self.commit(agent, name, payload)
+        return True
+
+    def _end_of(self, agent: str) -> AgentView | None:
+        view = self.memory.view(agent)
+        return None if view is None or view.status == "running" else view
 
     async def ask(
         self, agent: str, name: str, messages: Sequence[Message], tools: Sequence[Message] | None

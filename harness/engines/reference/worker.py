@@ -50,18 +50,27 @@ class ReferenceWorker:
         )
         await self._agents.open()
         for program in self._policy.resumed():
-            self._agents.spawn(Interpreter(self._policy).run(program))
+            self._run(program)
 
     async def start(self, agent: str, program: Program) -> None:
         """Journal the program, then run it, unless the agent is known."""
         assert self._policy is not None
         if await self._policy.admit(program):
-            self._agents.spawn(Interpreter(self._policy).run(program))
+            self._run(program)
+
+    async def receive(self, agent: str, name: str, payload: str) -> bool:
+        """Journal the event, for whoever waits for it now or later."""
+        assert self._policy is not None
+        return self._policy.take_event(agent, name, payload)
 
     async def view(self, agent: str) -> AgentView | None:
         """Tell what the journal says."""
         assert self._memory is not None
         return self._memory.view(agent)
+
+    def _run(self, program: Program) -> None:
+        assert self._policy is not None
+        self._agents.spawn(Interpreter(self._policy, self._run).run(program))
 
     async def close(self) -> None:
         """Stop all agents where they are; the next incarnation goes on with them."""

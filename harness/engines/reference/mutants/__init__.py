@@ -28,6 +28,16 @@ from harness.engines.reference.mutants.resumes import (
     Reordered,
     SkippedStep,
 )
+from harness.engines.reference.mutants.waits import (
+    DeafParent,
+    DoubleEvent,
+    DoubleTimer,
+    EarlyEvent,
+    EarlyTimer,
+    LostEvent,
+    LostTimer,
+    OrphanChild,
+)
 
 MUTANTS: dict[str, type[Mutant]] = {
     "stuck": Stuck,
@@ -50,5 +60,13 @@ MUTANTS: dict[str, type[Mutant]] = {
     "context-corruption": ContextCorruption,
     "retry-storm": RetryStorm,
     "ignored-retry-after": IgnoredRetryAfter,
+    "orphan-child": OrphanChild,
+    "deaf-parent": DeafParent,
+    "lost-timer": LostTimer,
+    "early-timer": EarlyTimer,
+    "double-timer": DoubleTimer,
+    "lost-event": LostEvent,
+    "early-event": EarlyEvent,
+    "double-event": DoubleEvent,
 }
-"""In the order of the promises that they break."""
+"""In the order of the promises that they break; those of waits at the end."""

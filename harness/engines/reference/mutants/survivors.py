@@ -139,7 +139,13 @@ async def _run(errand: Errand, llm: Llm) -> str:
     assert program is not None
     memory = await Memory.open(errand.folder / f"survivor-{program.agent}.jsonl")
     memory.accept(program)
-    await Interpreter(Policy(memory, llm)).run(program)
+    policy = Policy(memory, llm)
+    async with asyncio.TaskGroup() as group:
+
+        def run_beside(one: Program) -> None:
+            group.create_task(Interpreter(policy, run_beside).run(one))
+
+        run_beside(program)
     memory.close()
     return program.agent
 

@@ -1,0 +1,119 @@
+"""What the agents of a mix do: a function a pattern, from agent, topic and length to steps.
+
+Called by `plan` alone, which draws everything that is left to chance.
+"""
+
+from collections.abc import Callable
+
+from harness.scenario import Step
+from mock_llm.marker import Directive, Marker, prompt_with
+from mock_llm.receipts import tag
+
+WAIT_S = 2.0
+"""Of the pattern timer: longer than a pod is away, so that some timers are due meanwhile."""
+EVENT_S = (0.0, 3.0)
+"""Of the pattern event: some events are there before the agent waits, some come later."""
+
+
+def _say(agent: str, path: str, after: tuple[str, ...], text: str, *, is_last: bool) -> Step:
+    return _leaf(agent, path, after, text, Directive(kind="say", is_last=is_last))
+
+
+def _leaf(agent: str, path: str, after: tuple[str, ...], text: str, directive: Directive) -> Step:
+    marker = Marker(agent=agent, path=path, predecessors=after, directive=directive)
+    embedded = "".join(f"\nGiven {{answer:{predecessor}}}" for predecessor in after)
+    return Step(
+        path=path,
+        kind=directive.kind,
+        prompt=prompt_with(marker, text + embedded),
+        after=after,
+        turns=directive.count,
+    )
+
+
+def _chain(agent: str, topic: str, count: int) -> tuple[Step, ...]:
+    """Prompt chaining: each answer feeds the next prompt."""
+    return tuple(
+        _say(
+            agent,
+            str(number),
+            (str(number - 1),) if number > 1 else (),
+            f"{topic}: part {number} of {count} of the report.",
+            is_last=number == count,
+        )
+        for number in range(1, count + 1)
+    )
+
+
+def _tools(agent: str, topic: str, count: int) -> tuple[Step, ...]:
+    """A question, a loop of tool calls, a conclusion; ``count`` answers when at least 4."""
+    turns = max(1, count - 3)
+    looked_up = Directive(kind="tools", count=turns)
+    return (
+        _say(agent, "1", (), f"{topic}: which facts are needed?", is_last=False),
+        _leaf(agent, "2", ("1",), f"{topic}: record what you find.", looked_up),
+        _say(agent, "3", ("2",), f"{topic}: conclude.", is_last=True),
+    )
+
+
+def _parallel(agent: str, topic: str, count: int) -> tuple[Step, ...]:
+    """Fan-out and aggregation: ``count`` answers when count is at least 4."""
+    branches = tuple(
+        (_say(agent, f"2.b{number}", ("1",), f"{topic}: view {number}.", is_last=False),)
+        for number in range(max(2, count - 2))
+    )
+    paths = tuple(branch[0].path for branch in branches)
+    return (
+        _say(agent, "1", (), f"{topic}: split the question.", is_last=False),
+        Step(path="2", kind="parallel", after=("1",), branches=branches),
+        _say(agent, "3", paths, f"{topic}: bring the views together.", is_last=True),
+    )
+
+
+def _child(agent: str, topic: str, count: int) -> tuple[Step, ...]:
+    """A question, a child agent that works it out, a conclusion from the child's last answer."""
+    inner = tuple(
+        _say(
+            agent,
+            f"2.{number}",
+            (f"2.{number - 1}",) if number > 1 else ("1",),
+            f"{topic}: the child's part {number}.",
+            is_last=False,
+        )
+        for number in range(1, max(2, count - 2) + 1)
+    )
+    return (
+        _say(agent, "1", (), f"{topic}: what is to be worked out?", is_last=False),
+        Step(path="2", kind="child", after=("1",), branches=(inner,)),
+        _say(agent, "3", (inner[-1].path,), f"{topic}: conclude.", is_last=True),
+    )
+
+
+def _timer(agent: str, topic: str, count: int) -> tuple[Step, ...]:
+    """A chain that sleeps before its last step."""
+    chain = _chain(agent, topic, max(2, count))
+    wait = Step(path="w", kind="wait", after=(chain[-2].path,), wait_s=WAIT_S)
+    return (*chain[:-1], wait, chain[-1])
+
+
+def _event(agent: str, topic: str, count: int) -> tuple[Step, ...]:
+    """A chain that waits for somebody's word before its last step, and uses it there."""
+    chain = _chain(agent, topic, max(2, count))
+    before = chain[-2].path
+    number = int(tag(agent, before) % 1000) / 1000
+    first_s, last_s = EVENT_S
+    receive = Step(path="e", kind="receive", wait_s=round(first_s + number * (last_s - first_s), 3))
+    last = _say(
+        agent, chain[-1].path, (before, "e"), f"{topic}: heed the word and end.", is_last=True
+    )
+    return (*chain[:-1], receive, last)
+
+
+PATTERN_STEPS: dict[str, Callable[[str, str, int], tuple[Step, ...]]] = {
+    "chain": _chain,
+    "tools": _tools,
+    "parallel": _parallel,
+    "child": _child,
+    "timer": _timer,
+    "event": _event,
+}
