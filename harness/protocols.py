@@ -4,7 +4,8 @@ What is behind a seam is started by `provide` and `cluster`, joined by `runner`,
 in-memory implementation in tests; each has one conformance suite in tests/contract/.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from harness.history import Evidence
@@ -32,6 +33,8 @@ class EngineSpec:
     needs_dapr: bool = False
     stores: tuple[str, ...] = ("none",)
     """State stores that it can run on; the first is the default."""
+    lacks: Mapping[str, str] = field(default_factory=dict)
+    """Step kinds and other features that its worker has not -> the reason, for people."""
 
 
 class Engine(Protocol):

@@ -73,19 +73,24 @@ def problems_of_order(order: Order) -> list[str]:
             f"pods is {order.scenario.pods}, expected 1 on the store sqlite: several sidecars on "
             "one file end in SQLITE_BUSY; take redis or set pods=1"
         )
-    for pattern in order.scenario.mix:
-        lacking = sorted(set(PATTERN_KINDS.get(pattern, ())) - set(spec.kinds))
-        if lacking:
-            problems.append(
-                f"{cell.engine}: not implemented: {', '.join(lacking)}, "
-                f"which pattern {pattern} needs"
-            )
+    problems += [text for pattern in order.scenario.mix if (text := lacking_problem(spec, pattern))]
     for fault in order.scenario.faults:
         if fault.kind in FAULTS:
             reason = FAULTS[fault.kind].needs(spec)
             if reason:
                 problems.append(f"fault {fault.kind} is impossible here: {reason}")
     return problems
+
+
+def lacking_problem(spec: EngineSpec, pattern: str) -> str:
+    """Why an engine cannot run a pattern, with its own reason; empty when it can."""
+    lacking = sorted(set(PATTERN_KINDS.get(pattern, ())) - set(spec.kinds))
+    if not lacking:
+        return ""
+    named = ", ".join(
+        f"{kind} ({spec.lacks[kind]})" if kind in spec.lacks else kind for kind in lacking
+    )
+    return f"{spec.engine}: not implemented: {named}, which pattern {pattern} needs"
 
 
 def disk_problem(orders: list[Order], out: Path) -> str:

@@ -8,7 +8,14 @@ import pytest
 
 from harness.engines.registry import ENGINES
 from harness.plan import Cell
-from harness.runner.order import PATTERN_KINDS, Order, disk_problem, problems_of_order, spec_of
+from harness.runner.order import (
+    PATTERN_KINDS,
+    Order,
+    disk_problem,
+    lacking_problem,
+    problems_of_order,
+    spec_of,
+)
 from harness.scenario import PATTERNS, FaultSpec, LoadSpec, Scenario
 
 SCENARIO = Scenario(name="small", summary="", load=LoadSpec(agents=2))
@@ -104,3 +111,12 @@ def test_a_folder_of_somebody_else_is_no_place_for_runs(tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
 
     assert "not a folder that can be written to" in disk_problem([order()], tmp_path / "runs")
+
+
+def test_an_engine_says_why_it_lacks_a_step_kind() -> None:
+    """The pattern that needs it is refused with the engine's own reason."""
+    spec = replace(spec_of(DAPR), kinds=("say",), lacks={"wait": "has no timer"})
+
+    told = "dapr_workflow: not implemented: wait (has no timer), which pattern timer needs"
+    assert lacking_problem(spec, "timer") == told
+    assert lacking_problem(spec, "chain") == ""
