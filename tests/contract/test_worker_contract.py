@@ -135,6 +135,13 @@ class Slot:
     def post(self, program: Program) -> int:
         return self.status("POST", "/agents", {"agent": program.agent, "program": program})
 
+    def send(self, agent: str, name: str) -> None:
+        """Raise an event, as the harness does: on file at the witness before it leaves."""
+        asked = {"agent": agent, "path": name}
+        payload = httpx.post(f"{self.witness.url}/admin/events", json=asked).json()["payload"]
+        event = {"name": name, "payload": payload}
+        assert self.status("POST", f"/agents/{agent}/events", event) == 202
+
     def views(self, programs: list[Program]) -> dict[str, dict[str, str]]:
         asked = {"ids": [program.agent for program in programs]}
         views: dict[str, dict[str, str]] = self.ask("POST", "/agents/status", asked).json()[
@@ -273,6 +280,9 @@ def test_each_pattern_ends_completed_with_its_receipt(engine: str, pod: Slot, pa
     program = program_of(f"{engine}-{pattern}", pattern)
 
     assert pod.post(program) == 202
+    for step in program.steps:
+        if step.kind == "receive":
+            pod.send(program.agent, step.path)
 
     view = pod.until_ended([program])[program.agent]
     assert view["status"] == "completed"
@@ -360,9 +370,12 @@ def test_a_bad_program_is_refused_with_a_reason(
     assert pod.status("GET", "/agents/a1") == 404
 
 
-def test_events_are_not_implemented(pod: Slot) -> None:
-    """An event is refused with 501, never silently dropped."""
-    assert pod.status("POST", "/agents/a1/events", {}) == 501
+def test_an_event_for_nobody_is_refused(pod: Slot) -> None:
+    """404 for an agent that is not known here, 400 without a name: never silently dropped."""
+    event = {"name": "e", "payload": ""}
+
+    assert pod.status("POST", "/agents/nobody/events", event) == 404
+    assert pod.status("POST", "/agents/nobody/events", {}) == 400
 
 
 @pytest.mark.parametrize(

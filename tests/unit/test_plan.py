@@ -169,9 +169,10 @@ def test_every_program_is_a_well_formed_graph(pattern: str, count: int) -> None:
     """Every predecessor is declared before its use, embedded in the prompt, and in the marker."""
     steps = PATTERN_STEPS[pattern]("a000001", "a topic", count)
     seen: set[str] = set()
+    heard = {step.path for step in steps if step.kind == "receive"}
     for step in leaves(steps):
         (marker,) = find_all(step.prompt)
-        assert set(step.after) <= seen
+        assert set(step.after) <= seen | heard
         assert (marker.agent, marker.path, marker.predecessors) == (
             "a000001",
             step.path,
