@@ -1,7 +1,9 @@
 """The command line: names to records, everything wrong in one message, and one exit code."""
 
+import argparse
 import importlib
 import sys
+from collections.abc import Callable
 
 from harness.cli.arguments import parser
 from harness.errors import OnceproofError
@@ -13,13 +15,24 @@ def main(arguments: list[str] | None = None) -> None:
     if parsed.command is None:
         parser().print_help()
         sys.exit(254)
-    # Behind the parser, since plots and evidence take seconds to import and help needs neither.
-    commands = importlib.import_module("harness.cli.commands")
     try:
-        code = commands.COMMANDS[parsed.command](parsed)
+        code = _command(parsed.command)(parsed)
     except OnceproofError as error:
         print(f"onceproof: {error}", file=sys.stderr)
         code = error.exit_code
     except BrokenPipeError:
         code = 255
     sys.exit(code)
+
+
+def _command(name: str) -> Callable[[argparse.Namespace], int]:
+    """Imported behind the parser: help needs no engine, `list` neither plots nor evidence."""
+    if name == "list":
+        listing: Callable[[argparse.Namespace], int] = importlib.import_module(
+            "harness.cli.listing"
+        ).list_all
+        return listing
+    commands: dict[str, Callable[[argparse.Namespace], int]] = importlib.import_module(
+        "harness.cli.commands"
+    ).COMMANDS
+    return commands[name]

@@ -1,4 +1,4 @@
-"""Every command but the drawing: each takes its arguments and returns an exit code."""
+"""Every command but `list`: each takes its arguments and returns an exit code."""
 
 import argparse
 import shutil
@@ -8,23 +8,17 @@ from pathlib import Path
 
 import msgspec
 
-from harness.brokers import BROKERS
 from harness.cli import running
 from harness.cli.asking import orders_of, sweep_orders_of
 from harness.cli.providing import provide
-from harness.engines.registry import ENGINES
 from harness.errors import UsageError
 from harness.explain import explain
-from harness.faults import FAULTS
 from harness.plan import Plan
 from harness.provide.doctor import run_doctor
 from harness.results import MatrixResult, RunResult, decode_matrix, decode_run
 from harness.runner.judge import read_judged
-from harness.scenario import Scenario, to_json
-from harness.stores import STORES
 from reports.pages import write_pages
 from reports.text import render_text
-from scenarios import SCENARIOS
 from scenarios.matrices import MATRICES
 
 
@@ -120,31 +114,6 @@ def explain_agent(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def list_all(arguments: argparse.Namespace) -> int:
-    """What there is to name."""
-    if arguments.fields:
-        example = Scenario(name="NAME", summary="SUMMARY")
-        print(msgspec.json.format(to_json(example), indent=2).decode())
-        return 0
-    sections: dict[str, dict[str, str]] = {
-        "scenarios": {name: one.summary for name, one in SCENARIOS.items()},
-        "matrices": {name: one.summary for name, one in MATRICES.items()},
-        "engines": {
-            f"{name}:{variant}": "{0.summary}; recovery {0.recovery}".format(one.spec(variant))
-            for name, one in ENGINES.items()
-            for variant in one.variants
-        },
-        "stores": {name: f"durability {one.durability}" for name, one in STORES.items()},
-        "brokers": dict.fromkeys(BROKERS, ""),
-        "faults": {name: (type(one).__doc__ or "").splitlines()[0] for name, one in FAULTS.items()},
-    }
-    for title, entries in sections.items():
-        print(title)
-        for name, text in entries.items():
-            print(f"  {name:24} {text}")
-    return 0
-
-
 def doctor(arguments: argparse.Namespace) -> int:
     """What this machine has."""
     return run_doctor(dapr_bin=arguments.dapr_bin, sweeps=arguments.sweep)
@@ -197,7 +166,6 @@ def _result_of(root: Path) -> RunResult:
 
 COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "run": run,
-    "list": list_all,
     "check": check,
     "repro": repro,
     "sweep": sweep,

@@ -1,117 +1,26 @@
-"""The page in a real browser: no error, no request, no overflow, tables that sort.
+"""The page in a real browser: no error, no request, no overflow, tables that sort, no barrier.
 
 Skipped where there is no Chromium; `apt-get install chromium` brings one.
 """
 
 import asyncio
-import itertools
-import shutil
-import subprocess
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import aiohttp
 import pytest
 
 from reports.pages import write_pages
 from tests import report_fixtures as fixtures
-
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-DEADLINE_S = 30
-FLAGS = (
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--remote-debugging-port=0",
-)
+from tests.axe import REMEDY as AXE_REMEDY
+from tests.axe import axe_script
+from tests.browser import CHROMIUM, REMEDY, Browser, browser
 
 pytestmark = [
     pytest.mark.integration,
-    pytest.mark.skipif(CHROMIUM is None, reason="no chromium; get it with apt-get"),
+    pytest.mark.skipif(CHROMIUM is None, reason=REMEDY),
 ]
-
-
-class Browser:
-    """One page over the DevTools protocol."""
-
-    def __init__(self, socket: aiohttp.ClientWebSocketResponse) -> None:
-        self.socket = socket
-        self.numbers = itertools.count(1)
-        self.events: list[dict[str, Any]] = []
-
-    async def ask(self, method: str, **params: Any) -> dict[str, Any]:
-        """Send a command and wait for its answer; events on the way are kept."""
-        number = next(self.numbers)
-        await self.socket.send_json({"id": number, "method": method, "params": params})
-        while True:
-            found: dict[str, Any] = await self.socket.receive_json()
-            if found.get("id") == number:
-                assert "error" not in found, found
-                result: dict[str, Any] = found["result"]
-                return result
-            self.events.append(found)
-
-    async def show(self, page: Path, *, width: int) -> None:
-        """Open the page at that width and wait until it has loaded."""
-        await self.ask(
-            "Emulation.setDeviceMetricsOverride",
-            width=width,
-            height=900,
-            deviceScaleFactor=1,
-            mobile=False,
-        )
-        for domain in ("Page", "Runtime", "Log", "Network"):
-            await self.ask(f"{domain}.enable")
-        await self.ask("Page.navigate", url=page.as_uri())
-        while not any(event.get("method") == "Page.loadEventFired" for event in self.events):
-            self.events.append(await self.socket.receive_json())
-
-    async def value(self, expression: str) -> Any:
-        """What an expression gives in the page."""
-        found = await self.ask("Runtime.evaluate", expression=expression, returnByValue=True)
-        assert "exceptionDetails" not in found, found
-        return found["result"].get("value")
-
-
-@asynccontextmanager
-async def browser(folder: Path) -> AsyncIterator[Browser]:
-    """A browser of our own, ended with the test."""
-    assert CHROMIUM is not None
-    process = await asyncio.create_subprocess_exec(
-        CHROMIUM,
-        *FLAGS,
-        f"--user-data-dir={folder}",
-        "about:blank",
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    try:
-        async with asyncio.timeout(DEADLINE_S):
-            port = await _port(folder / "DevToolsActivePort")
-            async with aiohttp.ClientSession() as session:
-                async with session.get(f"http://127.0.0.1:{port}/json/list") as answer:
-                    targets = await answer.json()
-                url = next(one["webSocketDebuggerUrl"] for one in targets if one["type"] == "page")
-                async with session.ws_connect(url, max_msg_size=0) as socket:
-                    yield Browser(socket)
-    finally:
-        process.terminate()
-        async with asyncio.timeout(DEADLINE_S):
-            await process.wait()
-
-
-async def _port(path: Path) -> int:
-    while True:
-        if path.exists() and (lines := path.read_text().splitlines()):
-            return int(lines[0])
-        await asyncio.sleep(0.05)
 
 
 @pytest.fixture(scope="module", params=["wide", "invalid", "hostile", "unjudged"])
@@ -126,26 +35,63 @@ def page(
 def test_page_fits_loads_nothing_and_has_no_error(page: Path, tmp_path: Path, width: int) -> None:
     """No sideways scrolling of the page, no request but itself, nothing on the console."""
 
-    async def look() -> tuple[int, list[dict[str, Any]]]:
+    async def look() -> tuple[int, Browser]:
         async with browser(tmp_path / "profile") as found:
             await found.show(page, width=width)
-            return await found.value("document.documentElement.scrollWidth"), found.events
+            return await found.value("document.documentElement.scrollWidth"), found
 
-    scroll_width, events = asyncio.run(look())
+    scroll_width, found = asyncio.run(look())
 
-    requested = [
-        event["params"]["request"]["url"]
-        for event in events
-        if event.get("method") == "Network.requestWillBeSent"
-    ]
     assert scroll_width <= width
-    assert [url for url in requested if not url.startswith("data:")] == [page.as_uri()]
-    assert not [
-        event
-        for event in events
-        if event.get("method")
-        in ("Runtime.exceptionThrown", "Runtime.consoleAPICalled", "Log.entryAdded")
-    ]
+    assert found.requested() == [page.as_uri()]
+    assert found.complaints() == []
+
+
+@pytest.mark.parametrize("is_dark", [False, True], ids=["light", "dark"])
+def test_page_has_no_barrier(page: Path, tmp_path: Path, is_dark: bool) -> None:
+    """axe-core finds nothing wrong, with every fold open, in light and dark."""
+    script = axe_script()
+    if script is None:
+        pytest.skip(AXE_REMEDY)
+
+    found = asyncio.run(_axe(page, tmp_path, script, is_dark=is_dark))
+
+    assert [f"{one['id']}: {one['help']} {one['nodes'][:2]}" for one in found["violations"]] == []
+    assert found["passes"] > 15
+
+
+async def _axe(page: Path, tmp_path: Path, script: str, *, is_dark: bool) -> dict[str, Any]:
+    """Violations with their places, and how many rules passed."""
+    async with browser(tmp_path / "profile") as shown:
+        await shown.show(page, width=1280, is_dark=is_dark)
+        await shown.value("document.querySelectorAll('details').forEach(d => d.open = true)")
+        await shown.value(f"{script};0")
+        answer = await shown.value(
+            "axe.run(document, {runOnly: ['wcag2a', 'wcag2aa', 'wcag21aa', 'wcag22aa', "
+            "'best-practice']}).then(found => JSON.stringify({passes: found.passes.length, "
+            "violations: found.violations.map(one => ({id: one.id, help: one.help, "
+            "nodes: one.nodes.map(node => node.html.slice(0, 300))}))}))"
+        )
+    found: dict[str, Any] = json.loads(answer)
+    return found
+
+
+def test_barrier_is_found(tmp_path: Path) -> None:
+    """A page with a grey text on grey and a table without heads is not let through."""
+    script = axe_script()
+    if script is None:
+        pytest.skip(AXE_REMEDY)
+    broken = tmp_path / "broken.html"
+    broken.write_text(
+        "<!DOCTYPE html><html><head><title>t</title></head><body><main><h1>h</h1>"
+        "<p style='color:#999;background:#888'>hard to read</p><img src='data:,'></main></body>"
+    )
+
+    found = asyncio.run(_axe(broken, tmp_path, script, is_dark=False))
+
+    assert {"color-contrast", "html-has-lang", "image-alt"} <= {
+        one["id"] for one in found["violations"]
+    }
 
 
 def test_tables_sort(tmp_path: Path) -> None:
