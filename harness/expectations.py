@@ -34,9 +34,13 @@ class _Table:
 
 
 def expectation_of(engine: str, variant: str, promise: str) -> Expectation:
-    """The word of ``engine:variant`` about a promise; unstated for an engine without an entry."""
+    """The word of ``engine:variant`` about a promise; unstated for an engine without an entry.
+
+    What follows an @ in the variant is a number for it, such as a mutant's rate: the word is the
+    same.
+    """
     table = load_expectations(FILE)
-    found = table.get(f"{engine}:{variant}", {}).get(promise)
+    found = table.get(f"{engine}:{variant.partition('@')[0]}", {}).get(promise)
     return found or Expectation(word="unstated", source="", quote="")
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from harness.history import NONE, Ints
-from harness.measures.exposure import NEVER
+from harness.measures.exposure import NEVER, distinct
 from harness.measures.portion import Portion
 
 
@@ -105,7 +105,7 @@ def census(portion: Portion, *, tools_only: bool = False) -> Scan:
 
 def agents_interrupted(portion: Portion) -> int:
     """Agents with a step in flight on a victim."""
-    return len(np.unique(portion.cells.agent[portion.interrupted.cell]))
+    return len(distinct(portion.cells.agent[portion.interrupted.cell]))
 
 
 def _stack(columns: Iterable[Ints], rows: int) -> Ints:

@@ -123,7 +123,7 @@ def interrupted_of(
     has_effect = requests.receipt[row] != 0
     is_open = (requests.end_seq[row] == NONE) | (requests.end_seq[row] > firing)
     meets = (requests.begin_seq[row] < firing) & (uses.seq[cell] > firing) & (has_effect | is_open)
-    pairs = np.unique(cell[meets] * max(windows.count, 1) + fault[meets])
+    pairs = distinct(cell[meets] * max(windows.count, 1) + fault[meets])
     return Interrupted(cell=pairs // max(windows.count, 1), fault=pairs % max(windows.count, 1))
 
 
@@ -133,6 +133,15 @@ def spread(first: Ints, counts: Ints) -> Ints:
         return np.zeros(0, np.int64)
     ends = np.cumsum(counts)
     return np.arange(int(ends[-1])) + np.repeat(first - ends + counts, counts)
+
+
+def distinct(values: Ints) -> Ints:
+    """Each value once, in order; a sort and a comparison, where numpy's own would hash."""
+    ordered = np.sort(values)
+    is_new = np.ones(len(ordered), np.bool_)
+    np.not_equal(ordered[1:], ordered[:-1], out=is_new[1:])
+    once: Ints = ordered[is_new]
+    return once
 
 
 def overlapping(windows: Windows, since: Ints, until: Ints) -> Ints:

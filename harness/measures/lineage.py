@@ -11,7 +11,7 @@ import numpy as np
 from harness.history import NONE, Flags, Ints, Requests
 from harness.measures.carried import Carried
 from harness.measures.cells import Cells
-from harness.measures.exposure import spread
+from harness.measures.exposure import distinct, spread
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,10 +66,19 @@ def reach_each(graph: Graph, starts: Ints) -> tuple[Ints, Ints]:
         at, which = fresh % rows, fresh // rows
         counts = graph.start[at + 1] - graph.start[at]
         found = np.repeat(which, counts) * rows + graph.target[spread(graph.start[at], counts)]
-        fresh = np.setdiff1d(found, known)
-        known = np.union1d(known, fresh)
-    others = np.setdiff1d(known, pairs)
+        fresh = _without(distinct(found), known)
+        known = np.sort(np.concatenate([known, fresh]))
+    others = _without(known, pairs)
     return (others // rows, others % rows) if rows else (others, others)
+
+
+def _without(values: Ints, ordered: Ints) -> Ints:
+    """The values that an ordered array does not hold."""
+    if not len(ordered):
+        return values
+    place = np.minimum(np.searchsorted(ordered, values), len(ordered) - 1)
+    left: Ints = values[ordered[place] != values]
+    return left
 
 
 def tips_of(requests: Requests, cells: Cells, graph: Graph, executed: Ints) -> Tips:

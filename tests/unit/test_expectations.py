@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from harness.engines.reference.mutants import MUTANTS
 from harness.errors import UsageError
 from harness.expectations import FILE, WORDS, expectation_of, load_expectations
 from harness.verdict import PROMISE_KEYS
@@ -39,6 +40,15 @@ def test_the_naive_control_promises_nothing_and_the_guarded_all_but_s5() -> None
 
     assert set(naive.values()) == {"not promised"}
     assert [key for key, word in guarded.items() if word != "promised"] == ["S5"]
+
+
+def test_every_mutant_breaks_its_word() -> None:
+    """A mutant promises what the correct engine does, whatever its rate: to break it is exit 1."""
+    right = [expectation_of("reference", "default", key) for key in PROMISE_KEYS]
+
+    for mutant in MUTANTS:
+        for variant in (mutant, f"{mutant}@3"):
+            assert [expectation_of("reference", variant, key) for key in PROMISE_KEYS] == right
 
 
 def test_an_engine_without_an_entry_has_stated_nothing() -> None:
