@@ -14,9 +14,11 @@ import io
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
+from random import Random
 
 import msgspec
 from rich.console import Console
@@ -37,7 +39,7 @@ from harness.runner.folder import RunFolder
 from harness.runner.judge import judge
 from harness.runner.order import Order, spec_of
 from harness.runner.walk import Walk
-from harness.scenario import FaultSpec, LlmSpec, LoadSpec, Scenario
+from harness.scenario import PATTERNS, FaultSpec, LlmSpec, LoadSpec, Scenario
 from harness.verdict import PROMISE_KEYS, Anomaly
 
 PAGE = Path(__file__).parents[1] / "docs" / "detection.md"
@@ -110,7 +112,7 @@ def scenario_of(case: Case | None, size: Size) -> Scenario:
     )
 
 
-def run_case(case: Case | None, root: Path, size: Size) -> Row:
+def run_case(case: Case | None, root: Path, *, size: Size) -> Row:
     """Run one mutant for real below ``root``, which must be new, and judge it."""
     mutant = case.mutant if case is not None else CORRECT
     variant = f"{mutant}@{size.rate}" if case is not None else mutant
@@ -245,23 +247,44 @@ def _rate_for(case: Case, agents: int) -> int:
     return 1
 
 
-def correct_runs(count: int, folder: Path) -> list[str]:
-    """Random correct runs with random kills on the clock that jumps; returns what was blamed."""
+def correct_run(seed: int, folder: Path) -> tuple[int, list[str]]:
+    """One random correct run: its kills, and what was blamed, which should be nothing.
+
+    Mix, load, latency and kills are drawn; S5 aside, which the reference does not promise.
+    """
     from tests.mutants.stage import play  # noqa: PLC0415 - tests are not needed for the rest.
 
-    blamed = []
+    chance = Random(seed)
+    kills = chance.randrange(7)
+    patterns = chance.sample(PATTERNS, chance.randrange(1, len(PATTERNS) + 1))
+    evidence = play(
+        folder,
+        CORRECT,
+        agents=chance.randrange(6, 25),
+        kills=kills,
+        seed=seed,
+        latency_ms=chance.choice([20.0, 300.0, 1500.0]),
+        rate_per_s=chance.choice([5.0, 20.0, 1000.0]),
+        mix={pattern: chance.uniform(0.5, 2.0) for pattern in patterns},
+        liveness_s=60.0,
+    ).evidence
+    blamed = [
+        f"seed {seed}, {check.promise}: {check.reason}"
+        for check in run_checkers(evidence)
+        if check.anomalies and not (check.promise == "S5" and kills)
+    ]
+    return kills, blamed
+
+
+def correct_runs(count: int, folder: Path) -> tuple[int, list[str]]:
+    """Random correct runs with random kills; returns all kills, and what was blamed."""
+    kills, blamed = 0, []
     for seed in range(1, count + 1):
-        kills = seed % 6
         with tempfile.TemporaryDirectory(dir=folder) as place:
-            evidence = play(
-                Path(place), CORRECT, agents=8 + seed % 17, kills=kills, seed=seed
-            ).evidence
-        blamed += [
-            f"seed {seed}, {check.promise}: {check.reason}"
-            for check in run_checkers(evidence)
-            if check.anomalies and not (check.promise == "S5" and kills)
-        ]
-    return blamed
+            more, wrong = correct_run(seed, Path(place))
+        kills += more
+        blamed += wrong
+    return kills, blamed
 
 
 HEAD = """# Detection: the judge, proven on planted faults
@@ -298,7 +321,7 @@ MATRIX = """
 """
 
 
-def page(rows: list[Row], rares: list[Row], runs: int, size: Size, command: str) -> str:
+def page(rows: list[Row], rares: list[Row], runs: str, size: Size, command: str) -> str:
     """The page as text."""
     size_text = (
         f"{size.agents} agents a run on 2 pods, one agent in {size.rate} chosen, seed {size.seed}; "
@@ -311,10 +334,7 @@ def page(rows: list[Row], rares: list[Row], runs: int, size: Size, command: str)
         parts.append(RARE.format(steps=f"{min(row.steps for row in rares):,} or more"))
         parts += [_rare_line(row) for row in rares]
     if runs:
-        parts.append(
-            f"\n## Correct runs\n\nNo checker went red in {runs} random correct runs with 0 to 5 "
-            "kills each (S5 aside, which the reference does not promise under kills).\n"
-        )
+        parts.append(f"\n## Correct runs\n\n{runs}\n")
     facts = machine_facts()
     parts.append(f"\nMade with `{command}` on {facts['machine']}; {facts['system']}.\n")
     return "".join(parts)
@@ -378,6 +398,9 @@ def main() -> int:
     options.add_argument("--steps", type=int, default=10_000, help="0 leaves the rare ones out")
     options.add_argument("--runs", type=int, default=1000, help="correct runs; 0 for none")
     options.add_argument("--page", type=Path, default=PAGE)
+    options.add_argument(
+        "--keep", type=Path, help="folder for finished rows; those in it are not made again"
+    )
     given = options.parse_args()
     unknown = sorted(set(given.mutants) - set(CASES) - {CORRECT})
     if unknown:
@@ -385,20 +408,46 @@ def main() -> int:
     size = Size(agents=given.agents, rate=given.rate, seed=given.seed)
     names = given.mutants or [*CASES, CORRECT]
     with tempfile.TemporaryDirectory() as place:
-        rows = [_told(run_case(CASES.get(name), Path(place) / name, size)) for name in names]
+        kept = Kept(given.keep, Path(place))
+        rows = [kept.row(name, partial(run_case, CASES.get(name), size=size)) for name in names]
         cases = [CASES[name] for name in names if name in CASES and given.steps]
         rares = [
-            _told(rare(case, given.steps, Path(place) / f"rare-{case.mutant}"))
+            kept.row(f"rare-{case.mutant}", partial(rare, case, given.steps))
             for case in cases
             if not case.needs_process and not case.needs_quota
         ]
-        blamed = correct_runs(given.runs, Path(place))
+        kills, blamed = correct_runs(given.runs, Path(place))
     for line in blamed:
         print(f"false alarm: {line}")
     if not given.mutants:
-        command = f"python -m benchmarks.detection {' '.join(sys.argv[1:])}".strip()
-        given.page.write_text(page(rows, rares, 0 if blamed else given.runs, size, command))
+        command = f"python -m benchmarks.detection --steps {given.steps} --runs {given.runs}"
+        runs = (
+            f"{len(blamed)} false alarms in {given.runs:,} random correct runs with {kills:,} "
+            "kills: mix of all patterns, load, latency and kills are drawn (S5 aside, which the "
+            "reference does not promise under kills)."
+        )
+        given.page.write_text(page(rows, rares, runs if given.runs else "", size, command))
     return int(bool(blamed) or not all(row.is_proof for row in rows + rares))
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """Rows as files, so that a benchmark that was broken off goes on where it was."""
+
+    folder: Path | None
+    place: Path
+    """Where runs are made."""
+
+    def row(self, name: str, make: Callable[[Path], Row]) -> Row:
+        """The row on file, or a new one."""
+        path = self.folder / f"{name}.json" if self.folder is not None else None
+        if path is not None and path.exists():
+            return msgspec.json.decode(path.read_bytes(), type=Row)
+        row = _told(make(self.place / name))
+        if path is not None:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(msgspec.json.encode(row))
+        return row
 
 
 def _told(row: Row) -> Row:

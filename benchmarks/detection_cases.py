@@ -9,6 +9,7 @@ CLIENT = "client"
 _REPEATED = "two executions of one step, and no fault explains the second"
 _ATTEMPTED = "an effect that is executed twice was attempted twice"
 _HASHED = "later receipts hash the answer that is missing, so results and outcome diverge"
+_ZOMBIE = "an incarnation acts that had been killed and replaced"
 _NOT_IN = "the outcome rests on no answer of the step"
 
 
@@ -37,11 +38,12 @@ class Case:
 CASES: dict[str, Case] = {
     case.mutant: case
     for case in (
+        Case(mutant="lost-start", promise="L", anomaly="lost-start"),
         Case(mutant="stuck", promise="L", anomaly="stuck"),
         Case(
             mutant="spinning",
             promise="L",
-            anomaly="stuck",
+            anomaly="spinning",
             also={
                 "S3": _REPEATED,
                 CLIENT: "one answer is asked more than ten times in five seconds, limited or not",
@@ -64,6 +66,7 @@ CASES: dict[str, Case] = {
                 "S2": "the run that is late executes what the other has used",
                 "S3": "two runs of one agent, and no fault explains the later one",
                 "S5": "both runs call the tools",
+                "R": _ZOMBIE,
             },
             kills=1,
             needs_process=True,
@@ -77,10 +80,10 @@ CASES: dict[str, Case] = {
         ),
         Case(
             mutant="zombie-write",
-            promise="S2",
-            anomaly="recompute-after-use",
-            or_anomaly="recompute-after-outcome",
+            promise="R",
+            anomaly="zombie-effect",
             also={
+                "S2": "the late effect was used already, or its agent has ended",
                 "S3": "when the replacement had repeated the effect, no fault lies between",
                 "S5": _ATTEMPTED,
             },
@@ -112,6 +115,13 @@ CASES: dict[str, Case] = {
             anomaly="result-divergence",
             pattern="tools",
         ),
+        Case(
+            mutant="forged-result",
+            promise="R",
+            anomaly="unanswered-receipt",
+            also={"S1": _NOT_IN},
+        ),
+        Case(mutant="phantom-step", promise="R", anomaly="phantom-step"),
         Case(mutant="cross-agent-leak", promise="R", anomaly="cross-agent-leak"),
         Case(
             mutant="context-corruption",
@@ -123,7 +133,15 @@ CASES: dict[str, Case] = {
         Case(mutant="ignored-retry-after", promise=CLIENT, anomaly="early-retry", needs_quota=True),
         Case(mutant="orphan-child", promise="L", anomaly="orphan-child", pattern="child"),
         Case(mutant="deaf-parent", promise="L", anomaly="stuck", pattern="child"),
-        Case(mutant="lost-timer", promise="L", anomaly="stuck", pattern="timer"),
+        Case(
+            mutant="duplicate-child",
+            promise="S3",
+            anomaly="concurrent-duplicate",
+            or_anomaly="repeat-without-fault",
+            also={"S2": "the twin that is late executes what the other child's successor has used"},
+            pattern="child",
+        ),
+        Case(mutant="lost-timer", promise="L", anomaly="lost-timer", pattern="timer"),
         Case(mutant="early-timer", promise="R", anomaly="early-timer", pattern="timer"),
         Case(
             mutant="double-timer",
@@ -131,7 +149,7 @@ CASES: dict[str, Case] = {
             anomaly="repeat-without-fault",
             pattern="timer",
         ),
-        Case(mutant="lost-event", promise="L", anomaly="stuck", pattern="event"),
+        Case(mutant="lost-event", promise="L", anomaly="lost-event", pattern="event"),
         Case(
             mutant="early-event",
             promise="R",

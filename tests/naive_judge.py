@@ -11,7 +11,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from harness.checkers.resumed import TIMER_NS
+from harness.checkers.ends import SPINS_MAX
+from harness.checkers.resumed import REPLACED, TIMER_NS
 from harness.history import (
     AgentStatus,
     ContextKind,
@@ -292,7 +293,32 @@ class Story:
         if ends and min(ends) <= deadline:
             return
         if ends or evidence.phases.get("end", -1) >= deadline:
-            yield ("L", "stuck", -1)
+            yield ("L", *self.plight())
+
+    def plight(self) -> tuple[str, int]:
+        if not self.rows:
+            return ("lost-start", -1)
+        if max(map(len, self.executed.values()), default=0) > SPINS_MAX:
+            return ("spinning", -1)
+        asked = {row.cell for row in self.rows if row.has_cell}
+        to_come = [
+            cell
+            for cell in self.plan.cells
+            if cell not in asked and all(one in self.executed for one in self.plan.before[cell])
+        ]
+        run_end_ns = self.evidence.phases.get("end", -1)
+        for cell in to_come:
+            delay_ns = self.plan.delay_ns[cell]
+            before = [
+                min(row.end_ns for row in self.executed[one]) for one in self.plan.before[cell]
+            ]
+            if delay_ns and max(before, default=0) + delay_ns <= run_end_ns:
+                return ("lost-timer", cell[1])
+        for cell in to_come:
+            rows = [row for one in self.plan.before[cell] for row in self.executed[one]]
+            if any(row.kind == Kind.EVENT for row in rows):
+                return ("lost-event", cell[1])
+        return ("stuck", -1)
 
     def orphans(self) -> Iterable[tuple[str, str, int]]:
         failed = min(self.failed, default=None)
@@ -399,6 +425,15 @@ class Story:
                     name = "concurrent-duplicate" if is_overlap else "repeat-without-fault"
                     yield ("S3", name, cell[1])
 
+    def is_dead(self, row: Row) -> bool:
+        return any(
+            fault.has_struck
+            and fault.kind in REPLACED
+            and row.caller in fault.victims
+            and 0 <= fault.healed_seq < row.begin
+            for fault in self.evidence.faults
+        )
+
     def struck(self, caller: str, since: int, until: int) -> bool:
         return any(
             (fault.is_shared or caller in fault.victims) and overlaps(fault, since, until)
@@ -448,10 +483,16 @@ class Story:
             is_fed = any(source is not None and source.begin in wrong for source in row.carries)
             if row.begin in wrong and not is_fed:
                 yield ("R", "result-divergence", row.path)
-        for cell, rows in self.executed.items():
-            if cell not in plan.receipt and rows:
-                yield ("R", "phantom-step", cell[1])
+        yield from self.strangers()
         yield from self.conversations()
+
+    def strangers(self) -> Iterable[tuple[str, str, int]]:
+        for row in self.rows:
+            if row.has_cell and row.receipt and row.kind != Kind.EVENT and self.is_dead(row):
+                yield ("R", "zombie-effect", row.path)
+        for cell, rows in self.executed.items():
+            if cell not in self.plan.receipt and rows:
+                yield ("R", "phantom-step", cell[1])
 
     def conversations(self) -> Iterable[tuple[str, str, int]]:
         own = {tag_of(receipt) for receipt in self.plan.receipt.values()}

@@ -4,9 +4,12 @@ import numpy as np
 
 from harness.checkers.found import Found, Scan, agents_interrupted, of_agents, of_cells
 from harness.checkers.judgement import PromiseChecker
-from harness.history import NONE, AgentStatus, Evidence, Flags, Ints
+from harness.history import NONE, AgentStatus, Evidence, Flags, Ints, Kind
 from harness.measures.exposure import NEVER
 from harness.measures.portion import Portion
+
+SPINS_MAX = 10
+"""Executions of one step beyond which an unfinished agent is said to turn in a circle."""
 
 
 class Ends(PromiseChecker):
@@ -24,13 +27,13 @@ class Ends(PromiseChecker):
     def scan(self, portion: Portion) -> Scan:
         """See PromiseChecker."""
         accepted = _accepted(portion)
-        late = stuck(portion)
+        late = _late(portion)
         return Scan(
             checked=len(accepted),
             exposed=agents_interrupted(portion),
             interrupted=len(portion.interrupted.cell),
-            not_judged=len(_unfinished(portion)) - late.count,
-            found=(late, orphan_child(portion)),
+            not_judged=len(_unfinished(portion)) - len(late),
+            found=(*unended(portion, late), orphan_child(portion)),
         )
 
     def lacks(self, evidence: Evidence, scan: Scan) -> str:
@@ -43,16 +46,30 @@ class Ends(PromiseChecker):
         return super().lacks(evidence, scan)
 
 
-def stuck(portion: Portion) -> Found:
-    """Accepted agents that had not ended at the deadline, in a run that waited for it."""
-    evidence = portion.evidence
-    until_ns = deadline_ns(evidence)
-    agent = _unfinished(portion)
-    is_watched = evidence.phases.get("end", NONE) >= until_ns
-    # An end that came after the deadline shows that the run waited, whatever its phases say.
-    is_late = _ended_ns(portion)[agent - portion.agent_from] != NEVER
-    agent = agent[is_late | is_watched] if _is_healed(evidence) else agent[:0]
-    return of_agents("stuck", agent, before=_last_request(portion)[agent - portion.agent_from])
+def unended(portion: Portion, late: Ints) -> tuple[Found, ...]:
+    """The agents that did not end in time, each under one name, by what the ledger has of them.
+
+    Never a request: lost-start. One step executed over and over: spinning. The step to come is
+    behind a timer that was due, or an event that was sent: lost-timer, lost-event. Else stuck.
+    """
+    at = late - portion.agent_from
+    last = _last_request(portion)[at]
+    executions = np.zeros(portion.agents_count, np.int64)
+    np.maximum.at(executions, portion.cells.agent - portion.agent_from, portion.executions)
+    timer, event = (_first_cell(portion, cells)[at] for cells in _waiting(portion))
+    tests = (last == NONE, executions[at] > SPINS_MAX, timer != NONE, event != NONE)
+    lost, spinning, timed, heard, rest = (np.zeros(len(late), np.bool_) for _ in range(5))
+    rest[:] = True
+    for chosen, test in zip((lost, spinning, timed, heard), tests, strict=True):
+        chosen[:] = rest & test
+        rest &= ~test
+    return (
+        of_agents("lost-start", late[lost], before=last[lost]),
+        of_agents("spinning", late[spinning], before=last[spinning]),
+        of_cells("lost-timer", portion, timer[timed], before=last[timed]),
+        of_cells("lost-event", portion, event[heard], before=last[heard]),
+        of_agents("stuck", late[rest], before=last[rest]),
+    )
 
 
 def orphan_child(portion: Portion) -> Found:
@@ -76,6 +93,50 @@ def orphan_child(portion: Portion) -> Found:
     cell, first = np.unique(successor[is_alive], return_index=True)
     before = expected.predecessor[is_alive][first]
     return of_cells("orphan-child", portion, cell, outcome=failed[agent[cell]], first=began[before])
+
+
+def _late(portion: Portion) -> Ints:
+    """Accepted agents that had not ended at the deadline, in a run that waited for it."""
+    evidence = portion.evidence
+    until_ns = deadline_ns(evidence)
+    agent = _unfinished(portion)
+    is_watched = evidence.phases.get("end", NONE) >= until_ns
+    # An end that came after the deadline shows that the run waited, whatever its phases say.
+    is_late = _ended_ns(portion)[agent - portion.agent_from] != NEVER
+    return agent[is_late | is_watched] if _is_healed(evidence) else agent[:0]
+
+
+def _waiting(portion: Portion) -> tuple[Flags, Flags]:
+    """Planned cells never asked though all is there that they build on: by timer, by event."""
+    cells, expected, requests = portion.cells, portion.expected, portion.requests
+    known = cells.of_request != NONE
+    is_next = np.ones(cells.count, np.bool_)
+    is_next[cells.of_request[known]] = False
+    is_next = is_next[: cells.planned]
+    successor = np.repeat(np.arange(expected.count), np.diff(expected.predecessor_start))
+    did_run = portion.executions[expected.predecessor] > 0
+    is_next[successor[~did_run]] = False
+    answered = np.full(cells.count, NEVER, np.int64)
+    executed = portion.executed
+    np.minimum.at(answered, cells.of_request[executed], requests.end_ns[executed])
+    begin_ns = np.zeros(cells.planned, np.int64)
+    np.maximum.at(begin_ns, successor[did_run], answered[expected.predecessor[did_run]])
+    end_ns = portion.evidence.phases.get("end", NONE)
+    is_due = (expected.delay_ns > 0) & (begin_ns + expected.delay_ns <= end_ns)
+    is_event = np.zeros(cells.count, np.bool_)
+    is_event[cells.of_request[executed[requests.kind[executed] == Kind.EVENT]]] = True
+    hears = np.zeros(cells.planned, np.bool_)
+    hears[successor[is_event[expected.predecessor]]] = True
+    return is_next & is_due, is_next & hears
+
+
+def _first_cell(portion: Portion, is_chosen: Flags) -> Ints:
+    """The first chosen cell of each agent; NONE without."""
+    chosen = np.flatnonzero(is_chosen)
+    first = np.full(portion.agents_count, NEVER, np.int64)
+    np.minimum.at(first, portion.cells.agent[chosen] - portion.agent_from, chosen)
+    first[first == NEVER] = NONE
+    return first
 
 
 def deadline_ns(evidence: Evidence) -> int:

@@ -21,6 +21,10 @@ ANOMALIES_MAX = 50
 
 RESTS_ON_ABSENCE = frozenset(
     {
+        "lost-start",
+        "spinning",
+        "lost-timer",
+        "lost-event",
         "stuck",
         "lost-step",
         "false-terminal",

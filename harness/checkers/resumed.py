@@ -23,6 +23,9 @@ from harness.measures.portion import Portion
 TIMER_NS = 50 * NS_PER_MS
 """A timer may be so much early: engines keep it by the wall clock, and round it."""
 
+REPLACED = frozenset({"kill_pod", "kill_worker"})
+"""Kinds of fault that end an incarnation for good: its replacement has another name."""
+
 
 class Resumed(PromiseChecker):
     """R: resume: nothing skipped, order kept, context an extension, outcome the oracle's.
@@ -54,6 +57,7 @@ class Resumed(PromiseChecker):
                 unanswered_receipt(portion),
                 phantom_step(portion),
                 early_timer(portion),
+                zombie_effect(portion),
             ),
         )
 
@@ -114,6 +118,28 @@ def early_timer(portion: Portion) -> Found:
     due = ended[predecessor] + portion.expected.delay_ns[successor] - TIMER_NS
     early = np.unique(successor[did_run & (began[successor] < due)])
     return of_cells("early-timer", portion, early, first=portion.first_seq[early])
+
+
+def zombie_effect(portion: Portion) -> Found:
+    """What an incarnation executed after it was killed and its replacement was seen healthy."""
+    callers = portion.evidence.names.callers
+    number_of = {caller: number for number, caller in enumerate(callers)}
+    gone = np.full(len(callers), NEVER, np.int64)
+    for place, fault in enumerate(portion.struck.faults):
+        for victim in fault.victims if fault.kind in REPLACED else ():
+            if victim in number_of:
+                healed = portion.struck.healed_seq[place]
+                gone[number_of[victim]] = min(gone[number_of[victim]], healed)
+    requests, rows = portion.requests, portion.executed
+    rows = rows[requests.begin_seq[rows] > gone[requests.caller[rows]]]
+    # Events are the harness's own word.
+    rows = rows[requests.kind[rows] != Kind.EVENT]
+    return of_cells(
+        "zombie-effect",
+        portion,
+        portion.cells.of_request[rows],
+        first=requests.begin_seq[rows],
+    )
 
 
 def result_divergence(portion: Portion) -> Found:

@@ -13,8 +13,13 @@ from harness.verdict import Anomaly
 
 MEANINGS = {
     "stuck": "accepted, and not ended in time after the last heal",
+    "lost-start": "accepted, and nothing of it was ever seen",
+    "spinning": "one step is executed over and over, and it does not end",
+    "lost-timer": "never asked, though the wait in front of it was over",
+    "lost-event": "never asked, though the event in front of it was sent",
     "orphan-child": "its steps go on after the agent has ended as failed",
     "early-timer": "asked before the wait in front of it was over",
+    "zombie-effect": "executed by an incarnation that had been killed and replaced",
     "lost-step": "the agent completed, and its outcome rests on no result of this step",
     "double-commit": "the outcome rests on two results of this step",
     "forked-lineage": "two last answers rest on different results",

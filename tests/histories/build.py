@@ -110,6 +110,7 @@ def begin(
     *,
     caller: str = CALLER,
     key: str = "",
+    kind: str = "",
     retry: int = -1,
     context: list[tuple[str, str, int, int]] | None = None,
     change: Callable[[list[tuple[str, str, int, int]]], list[tuple[str, str, int, int]]]
@@ -128,7 +129,7 @@ def begin(
             agent=agent,
             path=path,
             turn=turn,
-            kind="effect" if is_tool else "step",
+            kind=kind or ("effect" if is_tool else "step"),
             retry=retry,
             model="m",
             prompt_tokens=10,

@@ -188,6 +188,7 @@ class Stage:
     arrived: int = 0
     senders: list[asyncio.Task[None]] = field(default_factory=list)
     healed_s: float = 0.0
+    liveness_s: float = LIVENESS_S
 
     async def play(self, kills: int) -> None:
         """Load, kills, drain."""
@@ -205,7 +206,7 @@ class Stage:
                     task.result()
             if not (arriving.done() and killing.done()):
                 last_s = loop.time()
-            elif loop.time() > last_s + LIVENESS_S + 2:
+            elif loop.time() > last_s + self.liveness_s + 2:
                 break
         self.witness.note("phase", "end", "{}")
         for pod in self.pods.values():
@@ -298,6 +299,7 @@ def play(
     rate_per_s: float = 20.0,
     requests_per_min: int | None = None,
     mix: dict[str, float] | None = None,
+    liveness_s: float = LIVENESS_S,
 ) -> Played:
     """Run a variant of the reference engine and gather the evidence."""
     scenario = Scenario(
@@ -324,7 +326,7 @@ def play(
         }
         for pod in pods.values():
             await pod.open()
-        stage = Stage(folder, seed, planned, rate_per_s, witness, pods)
+        stage = Stage(folder, seed, planned, rate_per_s, witness, pods, liveness_s=liveness_s)
         try:
             await stage.play(kills)
         finally:
@@ -340,7 +342,7 @@ def play(
         records=records,
         driver_events=stage.events,
         faults_planned=kills,
-        liveness_ns=int(LIVENESS_S * S),
+        liveness_ns=int(liveness_s * S),
         exposures_min=0,
         problems=tuple(reader.problems),
     )

@@ -2,13 +2,16 @@
 
 import subprocess
 import sys
+import tempfile
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from benchmarks.detection import Row, compare
+from benchmarks.detection import Row, compare, correct_run
 from benchmarks.detection_cases import CASES, CLIENT, Case
 from harness.checkers import all_anomalies
 from harness.engines.reference.adapter import Reference
@@ -87,12 +90,20 @@ def test_a_bad_customer_is_caught(mutant: str, tmp_path: Path) -> None:
     assert all(planting.is_chosen(agent) for agent in found)
 
 
+@settings(max_examples=10, deadline=None)
+@given(seed=st.integers(min_value=0, max_value=2**32))
+def test_no_false_alarm_in_random_correct_runs(seed: int) -> None:
+    """Whatever the mix, the load and the kills; `benchmarks.detection` plays a thousand."""
+    with tempfile.TemporaryDirectory() as place:
+        assert correct_run(seed, Path(place))[1] == []
+
+
 def anomalies_of(evidence: Evidence) -> set[tuple[str, str]]:
     return {(one.promise, one.name) for one in all_anomalies(evidence)}
 
 
 def test_an_effect_of_a_dead_incarnation_is_caught() -> None:
-    """What a killed incarnation does after its replacement went on is a recompute after use."""
+    """What a killed incarnation does after its replacement went on is a zombie's, and S2's too."""
     old, new = "agents-0.1", "agents-0.2"
     late = ask("a1", "2.t0.c0", caller=old, key="k", is_applied=False)
     evidence = evidence_of(
@@ -108,7 +119,11 @@ def test_an_effect_of_a_dead_incarnation_is_caught() -> None:
         programs=[tools("a1", 1)],
     )
 
-    assert anomalies_of(evidence) == {("S2", "recompute-after-use"), ("S5", "attempted-twice")}
+    assert anomalies_of(evidence) == {
+        ("R", "zombie-effect"),
+        ("S2", "recompute-after-use"),
+        ("S5", "attempted-twice"),
+    }
 
 
 def test_a_start_that_ran_twice_is_caught() -> None:

@@ -15,6 +15,7 @@ from harness.engines.reference.mutants.commits import (
 from harness.engines.reference.mutants.effects import DoubleApplied, KeyShared, UnstableKey
 from harness.engines.reference.mutants.mutant import Mutant
 from harness.engines.reference.mutants.repeats import (
+    LostStart,
     RecomputeAfterUse,
     RepeatWithoutFault,
     Spinning,
@@ -25,6 +26,8 @@ from harness.engines.reference.mutants.resumes import (
     ContextCorruption,
     CrossAgentLeak,
     DivergentReplay,
+    ForgedResult,
+    PhantomStep,
     Reordered,
     SkippedStep,
 )
@@ -32,6 +35,7 @@ from harness.engines.reference.mutants.waits import (
     DeafParent,
     DoubleEvent,
     DoubleTimer,
+    DuplicateChild,
     EarlyEvent,
     EarlyTimer,
     LostEvent,
@@ -40,6 +44,7 @@ from harness.engines.reference.mutants.waits import (
 )
 
 MUTANTS: dict[str, type[Mutant]] = {
+    "lost-start": LostStart,
     "stuck": Stuck,
     "spinning": Spinning,
     "lost-step": LostStep,
@@ -56,12 +61,15 @@ MUTANTS: dict[str, type[Mutant]] = {
     "skipped-step": SkippedStep,
     "reordered": Reordered,
     "divergent-replay": DivergentReplay,
+    "forged-result": ForgedResult,
+    "phantom-step": PhantomStep,
     "cross-agent-leak": CrossAgentLeak,
     "context-corruption": ContextCorruption,
     "retry-storm": RetryStorm,
     "ignored-retry-after": IgnoredRetryAfter,
     "orphan-child": OrphanChild,
     "deaf-parent": DeafParent,
+    "duplicate-child": DuplicateChild,
     "lost-timer": LostTimer,
     "early-timer": EarlyTimer,
     "double-timer": DoubleTimer,

@@ -61,7 +61,7 @@ class RepeatWithoutFault(Mutant):
 class ZombieWrite(Mutant):
     """A process of a killed incarnation lives on and has an effect once more, late.
 
-    Caught by S2 as recompute-after-use, since its receipt is used by then. Needs kills and tools.
+    Caught by R as zombie-effect. Needs kills and tools.
     """
 
     async def act(self, agent: str, call: ToolCall) -> str:
@@ -75,6 +75,28 @@ class ZombieWrite(Mutant):
             survivor = await start_effect(effect, folder)
             self.survivors.append(survivor)
         return receipt
+
+
+class LostStart(Mutant):
+    """Takes a start, confirms it, and never begins it.
+
+    Caught by L as lost-start.
+    """
+
+    async def admit(self, program: Program) -> bool:
+        """Accept, and say that there is nothing to run."""
+        is_new = await super().admit(program)
+        if not is_new or not self._is_lost(program):
+            return is_new
+        self.planting.note(program.agent)
+        return False
+
+    def resumed(self) -> list[Program]:
+        """Nor after a restart."""
+        return [program for program in super().resumed() if not self._is_lost(program)]
+
+    def _is_lost(self, program: Program) -> bool:
+        return "/" not in program.agent and self.is_chosen(program.agent)
 
 
 class Stuck(Mutant):
@@ -96,7 +118,7 @@ class Stuck(Mutant):
 class Spinning(Mutant):
     """Asks the last step again and again, and never takes an answer.
 
-    Caught by L as stuck, and by S3 as repeat-without-fault.
+    Caught by L as spinning, and by S3 as repeat-without-fault.
     """
 
     async def ask(

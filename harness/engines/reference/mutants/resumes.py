@@ -1,5 +1,6 @@
 """Mutants that break R: order, values, and what a conversation holds."""
 
+import re
 from collections import deque
 from collections.abc import Mapping, Sequence
 
@@ -9,8 +10,11 @@ from harness.engines.reference.mutants.mutant import Mutant
 from harness.engines.reference.planting import Planting
 from harness.engines.reference.policy import restored
 from harness.scenario import Step
+from mock_llm.marker import Directive, Marker, prompt_with
 
 HEARD = 16
+FORGED_MARK = r"<<\1.fffffffff>>"
+_MARK = re.compile(r"<<([0-9a-f]{16})\.[0-9a-f]+>>")
 
 
 class SkippedStep(Mutant):
@@ -92,6 +96,41 @@ class CrossAgentLeak(Mutant):
             return opening
         self.planting.note(agent)
         return [{**opening[0], "content": f"{opening[0]['content']}\n{strange}"}]
+
+
+class ForgedResult(Mutant):
+    """Goes on with a result that nobody gave: right in value, of an attempt that never was.
+
+    So does a store that mixes up versions. Caught by R as unanswered-receipt.
+    """
+
+    def conversation(self, agent: str, step: Step, answers: Mapping[str, str]) -> list[Message]:
+        """Name another attempt in every answer that the last step builds on."""
+        opening = super().conversation(agent, step, answers)
+        if not self.is_chosen(agent) or not step.after or step.path != self.last_path(agent):
+            return opening
+        self.planting.note(agent)
+        return [{**opening[0], "content": _MARK.sub(FORGED_MARK, str(opening[0]["content"]))}]
+
+
+class PhantomStep(Mutant):
+    """Asks for a step that is in no program, once the first one is answered.
+
+    Caught by R as phantom-step.
+    """
+
+    async def ask(
+        self, agent: str, name: str, messages: Sequence[Message], tools: Sequence[Message] | None
+    ) -> Answer:
+        """Ask, and ask something else beside it."""
+        answer = await super().ask(agent, name, messages, tools)
+        if self.is_chosen(agent) and name == self.first_turn(agent):
+            said = Directive(kind="say", is_last=False)
+            marker = Marker(agent=agent, path="phantom", predecessors=(), directive=said)
+            opening: Message = {"role": "user", "content": prompt_with(marker, "Is it there?")}
+            await super().ask(agent, name, [opening], None)
+            self.planting.note(agent)
+        return answer
 
 
 class ContextCorruption(Mutant):

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 
 from harness.engines.contract import AgentView
 from harness.engines.llm import Answer, Message
@@ -47,10 +48,26 @@ class DeafParent(Mutant):
         return view
 
 
+class DuplicateChild(Mutant):
+    """Starts two children for one call, and goes on with the first.
+
+    Caught by S3 as concurrent-duplicate or repeat-without-fault. Needs children.
+    """
+
+    async def run_child(self, program: Program, run: RunAgent) -> AgentView:
+        """Start a twin beside the child."""
+        parent = parent_of(program.agent)
+        twin = replace(program, agent=f"{program.agent}/twin")
+        if self.is_chosen(parent) and await self.admit(twin):
+            run(twin)
+            self.planting.note(parent)
+        return await super().run_child(program, run)
+
+
 class LostTimer(Mutant):
     """Never wakes from its timer.
 
-    Caught by L as stuck. Needs timers.
+    Caught by L as lost-timer. Needs timers.
     """
 
     async def sleep(self, agent: str, name: str, seconds: float) -> None:
@@ -104,7 +121,7 @@ class DoubleTimer(_Twice):
 class LostEvent(Mutant):
     """Says that it took an event, and forgets it.
 
-    Caught by L as stuck. Needs events.
+    Caught by L as lost-event. Needs events.
     """
 
     def take_event(self, agent: str, name: str, payload: str) -> bool:
