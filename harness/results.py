@@ -83,6 +83,11 @@ class Distribution:
     ms_p95: float
     ms_p99: float
     ms_max: float
+    ms_p50_range: tuple[float, float] | None = None
+    """Between which the quantile lies at 95 %, by order statistics, samples taken as independent;
+    None where there are too few samples, or none were kept."""
+    ms_p95_range: tuple[float, float] | None = None
+    ms_p99_range: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -298,6 +303,24 @@ class RunResult:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """What somebody says of an engine, beside what the runs of a matrix say about it."""
+
+    text: str
+    """The claim as a sentence that evidence can decide."""
+    quote: str
+    source: str
+    verdict: str
+    """supported | contradicted | unknown | not tested"""
+    reason: str
+    """Why, with the figures; for unknown and not tested, what is missing."""
+    promises: tuple[str, ...] = ()
+    """Keys that decide it."""
+    runs: tuple[str, ...] = ()
+    """Names of the runs that it rests on."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MatrixResult:
     """The runs of one command."""
 
@@ -309,6 +332,8 @@ class MatrixResult:
     command: str
     exit_code: int
     runs: tuple[RunResult, ...]
+    claims: tuple[Claim, ...] = ()
+    """Empty where nobody's claims were put to the test."""
 
 
 def encode(result: RunResult | MatrixResult) -> bytes:
