@@ -239,6 +239,28 @@ class SweepCell:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Figure:
+    """One figure that the gate compares; made by `harness.measures.figures`."""
+
+    name: str
+    """A name of `harness.measures.figures.FIGURES`."""
+    value: float | None
+    reason: str = ""
+    """Why there is no value."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ThresholdRow:
+    """What became of a threshold of the scenario; made by `harness.thresholds`."""
+
+    threshold: str
+    state: str
+    """holds | broken | unknown"""
+    text: str
+    """Its figures, or what was not measured."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunResult:
     """One judged run."""
 
@@ -300,6 +322,10 @@ class RunResult:
     """Of the worst agents: those of the anomalies shown, the smallest of each kind first."""
     sweep: tuple[SweepCell, ...] = ()
     """Of a sweep: what came of each call, point and victim."""
+    figures: tuple[Figure, ...] = ()
+    """What the gate compares; none in results of before there was a gate."""
+    thresholds: tuple[ThresholdRow, ...] = ()
+    """Of the scenario; a broken one makes the exit code 3 where it would be 0 or 2."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -52,13 +52,14 @@ class SetUp:
     ports: Ports
     http: httpx.AsyncClient
 
-    async def start(self, witness: WitnessProcess, undo: contextlib.AsyncExitStack) -> Pods:
+    async def start(
+        self, witness: WitnessProcess, store: Store, undo: contextlib.AsyncExitStack
+    ) -> Pods:
         """Start everything and wait until it is healthy; ``undo`` ends it in reverse order.
 
         Raises:
             MachineError: a part died or was not ready in time; in a group of exceptions.
         """
-        store = self._store()
         undo.push_async_callback(store.stop)
         undo.push_async_callback(witness.stop)
         control_plane = self._control_plane()
@@ -107,7 +108,8 @@ class SetUp:
                 )
         return {str(name): str(value) for name, value in answer["versions"].items()}
 
-    def _store(self) -> Store:
+    def store(self) -> Store:
+        """The store of the run's cell, not yet started."""
         place = StorePlace(
             folder=self.folder.state / "store",
             processes=self.processes,
