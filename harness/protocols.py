@@ -33,6 +33,8 @@ class EngineSpec:
     needs_dapr: bool = False
     stores: tuple[str, ...] = ("none",)
     """State stores that it can run on; the first is the default."""
+    components: tuple[str, ...] = ()
+    """Further Dapr components at the store's address: ``memory`` is components/memory-*.yaml."""
     lacks: Mapping[str, str] = field(default_factory=dict)
     """Step kinds and other features that its worker has not -> the reason, for people."""
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import httpx
 
 from harness.clock import Clock
-from harness.cluster.components import write_component
+from harness.cluster.components import components_beside, write_component
 from harness.cluster.dapr import ControlPlane, DaprCommands
 from harness.cluster.pods import Pods, PodTemplate
 from harness.cluster.ports import Ports
@@ -80,9 +80,8 @@ class SetUp:
                 group.create_task(control_plane.start(self.http))
         component = store.component()
         if component is not None:
-            write_component(
-                component, source=self.provided.components, target=self.folder.components
-            )
+            for one in (component, *components_beside(component, self.spec.components)):
+                write_component(one, source=self.provided.components, target=self.folder.components)
         pods = self._pods(witness, control_plane)
         undo.push_async_callback(pods.stop)
         for pod in pods.by_slot.values():
