@@ -7,16 +7,17 @@ Source: docs/design.md, "Program, step, attempt, receipt, oracle".
 """
 
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from harness.clock import NS_PER_S
 from harness.errors import UsageError
-from harness.history import NONE, Expected
+from harness.history import Expected
 from harness.scenario import Program, Step
-from mock_llm.receipts import receipt, tool_path
+from mock_llm.marker import find_all
+from mock_llm.receipts import choice, receipt, task_path, tool_path
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +44,29 @@ class _Fold:
     agent: str
     rows: list[Required] = field(default_factory=list)
     final: dict[str, int] = field(default_factory=dict)
+    events: set[str] = field(default_factory=set)
+    passed: set[str] = field(default_factory=set)
+    """Steps of branches that were not chosen, and of rounds after the accepted one."""
+    delay_ns: int = 0
+    """Of the waits that no row stands behind yet."""
+
+    def before(self, step: Step) -> tuple[int, ...]:
+        """Rows of the declared predecessors that were run.
+
+        Raises:
+            UsageError: one that comes later, or nowhere; or the step's path is taken.
+        """
+        if step.path in self.final:
+            raise UsageError(
+                f"agent {self.agent!r}: path {step.path!r} is there twice; paths name one step"
+            )
+        unknown = [path for path in step.after if path not in {*self.final, *self.passed}]
+        if unknown:
+            raise UsageError(
+                f"agent {self.agent!r}: step {step.path!r} comes after {unknown[0]!r}, which has "
+                f"no answer yet; answered before it: {', '.join(self.final) or 'none'}"
+            )
+        return tuple(self.final[path] for path in step.after if path in self.final)
 
     def add(
         self,
@@ -74,32 +98,17 @@ def required_of(program: Program, seed: int) -> list[Required]:
     Raises:
         UsageError: no step, a predecessor that has no answer yet, or a path that is there twice.
     """
-    fold = _Fold(seed, program.agent)
-    delay_ns = 0
-    for step in _leaves(program.steps):
-        if step.kind == "wait":
-            delay_ns += int(step.wait_s * NS_PER_S)
-            continue
-        if step.path in fold.final:
-            raise UsageError(
-                f"agent {program.agent!r}: path {step.path!r} is there twice; paths name one step"
-            )
-        try:
-            before = tuple(fold.final[path] for path in step.after)
-        except KeyError as error:
-            raise UsageError(
-                f"agent {program.agent!r}: step {step.path!r} comes after {error.args[0]!r}, which "
-                f"has no answer yet; answered before it: {', '.join(fold.final) or 'none'}"
-            ) from error
-        fold.final[step.path] = _fold_step(fold, step, before, delay_ns)
-        if step.kind != "receive":
-            delay_ns = 0
-    if not fold.rows:
-        raise UsageError(
-            f"agent {program.agent!r} has no step with an answer; expected one at least"
-        )
-    fold.rows[-1] = replace(fold.rows[-1], is_tool=False, is_last=True)
-    return fold.rows
+    return _folded(program, seed).rows
+
+
+def answers_count(program: Program, seed: int) -> int:
+    """LLM answers that a program takes: those of the branches that are chosen, and no others.
+
+    Raises:
+        UsageError: see required_of.
+    """
+    fold = _folded(program, seed)
+    return sum(not row.is_tool and row.path not in fold.events for row in fold.rows)
 
 
 def outcome_receipt(program: Program, seed: int) -> int:
@@ -159,27 +168,74 @@ def fold_all(programs: Sequence[Program], seed: int) -> tuple[Expected, tuple[st
     return expected, tuple(paths)
 
 
-def _leaves(steps: tuple[Step, ...]) -> Iterator[Step]:
-    """Steps with an answer of their own, in path order."""
-    for step in steps:
-        if step.branches:
-            for branch in step.branches:
-                yield from _leaves(branch)
-        else:
-            yield step
-
-
-def _fold_step(fold: _Fold, step: Step, before: tuple[int, ...], delay_ns: int) -> int:
-    """Add the rows of one step; returns the place of its final answer."""
-    if step.kind not in ("say", "tools", "receive"):
+def _folded(program: Program, seed: int) -> _Fold:
+    fold = _Fold(seed, program.agent)
+    _fold_sequence(fold, program.steps)
+    if not fold.rows:
         raise UsageError(
-            f"agent {fold.agent!r}: step {step.path!r} is of kind {step.kind!r}; the oracle folds "
-            "say, tools, parallel, child, wait and receive"
+            f"agent {program.agent!r} has no step with an answer; expected one at least"
         )
-    place = NONE
-    for turn in range(step.turns if step.kind == "tools" else 0):
+    fold.rows[-1] = replace(fold.rows[-1], is_tool=False, is_last=True)
+    return fold
+
+
+def _fold_sequence(fold: _Fold, steps: tuple[Step, ...]) -> None:
+    """Add the rows of the steps that are run, in path order."""
+    for step in steps:
+        if step.kind in ("parallel", "child"):
+            for branch in step.branches:
+                _fold_sequence(fold, branch)
+        elif step.kind == "judge":
+            is_accepted = False
+            for one in step.branches:
+                if is_accepted:
+                    _pass_over(fold, one)
+                    continue
+                _fold_sequence(fold, one)
+                is_accepted = _accepts(one[-1])
+        elif step.kind == "wait":
+            fold.delay_ns += int(step.wait_s * NS_PER_S)
+        else:
+            _fold_step(fold, step)
+            if step.kind == "route":
+                value = fold.rows[fold.final[step.path]].receipt
+                chosen = choice(value, len(step.branches))
+                for number, branch in enumerate(step.branches):
+                    (_fold_sequence if number == chosen else _pass_over)(fold, branch)
+            for number in range(step.tasks if step.kind == "plan" else 0):
+                path = task_path(step.path, number)
+                _fold_step(fold, Step(path=path, kind="say", after=(step.path,)))
+
+
+def _accepts(verdict: Step) -> bool:
+    return any(marker.directive.is_accepting for marker in find_all(verdict.prompt))
+
+
+def _pass_over(fold: _Fold, steps: tuple[Step, ...]) -> None:
+    """Note the steps that are not run: who builds on them builds on nothing."""
+    for step in steps:
+        fold.passed.add(step.path)
+        for branch in step.branches:
+            _pass_over(fold, branch)
+
+
+def _fold_step(fold: _Fold, step: Step) -> None:
+    """Add the rows of one step: its turns with their tool calls, and its final answer."""
+    if step.kind not in ("say", "tools", "route", "plan", "receive"):
+        raise UsageError(
+            f"agent {fold.agent!r}: step {step.path!r} is of kind {step.kind!r}, which the oracle "
+            "does not know"
+        )
+    before = fold.before(step)
+    delay_ns = fold.delay_ns
+    turns = step.turns if step.kind == "tools" else 0
+    for turn in range(turns):
         place = fold.add(step.path, turn, before, delay_ns=delay_ns if turn == 0 else 0)
         call = fold.add(tool_path(step.path, turn, 0), 0, (place,), is_tool=True)
         before = (place, call)
-    turns = step.turns if step.kind == "tools" else 0
-    return fold.add(step.path, turns, before, delay_ns=0 if turns else delay_ns)
+    final = fold.add(step.path, turns, before, delay_ns=0 if turns else delay_ns)
+    fold.final[step.path] = final
+    if step.kind == "receive":
+        fold.events.add(step.path)
+    else:
+        fold.delay_ns = 0

@@ -4,15 +4,22 @@ Called by `plan` alone, which draws everything that is left to chance.
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from harness.scenario import Step
 from mock_llm.marker import Directive, Marker, prompt_with
-from mock_llm.receipts import tag
+from mock_llm.receipts import tag, task_path
 
 WAIT_S = 2.0
 """Of the pattern timer: longer than a pod is away, so that some timers are due meanwhile."""
 EVENT_S = (0.0, 3.0)
 """Of the pattern event: some events are there before the agent waits, some come later."""
+
+
+ROUTES = 3
+"""Of the pattern routing: branches to choose from."""
+ROUNDS_MAX = 3
+"""Of the pattern evaluator: the round in which an agent is accepted at the latest."""
 
 
 def _say(agent: str, path: str, after: tuple[str, ...], text: str, *, is_last: bool) -> Step:
@@ -27,7 +34,7 @@ def _leaf(agent: str, path: str, after: tuple[str, ...], text: str, directive: D
         kind=directive.kind,
         prompt=prompt_with(marker, text + embedded),
         after=after,
-        turns=directive.count,
+        turns=directive.count if directive.kind == "tools" else 0,
     )
 
 
@@ -67,6 +74,66 @@ def _parallel(agent: str, topic: str, count: int) -> tuple[Step, ...]:
         _say(agent, "1", (), f"{topic}: split the question.", is_last=False),
         Step(path="2", kind="parallel", after=("1",), branches=branches),
         _say(agent, "3", paths, f"{topic}: bring the views together.", is_last=True),
+    )
+
+
+def _routing(agent: str, topic: str, count: int) -> tuple[Step, ...]:
+    """Routing: an answer chooses the one branch of three that is run; ``count`` answers from 4."""
+    branches = tuple(
+        tuple(
+            _say(
+                agent,
+                f"2.b{branch}.{place}",
+                (f"2.b{branch}.{place - 1}",) if place else ("2",),
+                f"{topic}: way {branch}, part {place}.",
+                is_last=False,
+            )
+            for place in range(max(1, count - 3))
+        )
+        for branch in range(ROUTES)
+    )
+    choose = Directive(kind="route", count=ROUTES)
+    ends = tuple(branch[-1].path for branch in branches)
+    return (
+        _say(agent, "1", (), f"{topic}: what is the question?", is_last=False),
+        replace(_leaf(agent, "2", ("1",), f"{topic}: which way?", choose), branches=branches),
+        _say(agent, "3", ends, f"{topic}: conclude.", is_last=True),
+    )
+
+
+def _orchestrator(agent: str, topic: str, count: int) -> tuple[Step, ...]:
+    """Orchestrator and workers: an answer delegates sub-tasks; ``count`` answers from 5."""
+    tasks = max(2, count - 3)
+    delegate = Directive(kind="plan", count=tasks)
+    paths = tuple(task_path("2", number) for number in range(tasks))
+    return (
+        _say(agent, "1", (), f"{topic}: what is to be done?", is_last=False),
+        replace(_leaf(agent, "2", ("1",), f"{topic}: delegate it.", delegate), tasks=tasks),
+        _say(agent, "3", paths, f"{topic}: bring the parts together.", is_last=True),
+    )
+
+
+def _evaluator(agent: str, topic: str, count: int) -> tuple[Step, ...]:
+    """Evaluator and optimizer: drafts, judged until one is accepted; 4, 6 or 8 answers by agent."""
+    revisions = tag(agent, "2") % ROUNDS_MAX
+    rounds = tuple(_round(agent, topic, number, revisions) for number in range(ROUNDS_MAX))
+    seen = tuple(step.path for one in rounds for step in one)
+    return (
+        _say(agent, "1", (), f"{topic}: what is wanted?", is_last=False),
+        Step(path="2", kind="judge", after=("1",), branches=rounds),
+        _say(agent, "3", seen, f"{topic}: conclude.", is_last=True),
+    )
+
+
+def _round(agent: str, topic: str, number: int, revisions: int) -> tuple[Step, ...]:
+    """A draft and its verdict; every agent has all rounds in its program, and runs what it must."""
+    draft, before = f"2.r{number}", f"2.r{number - 1}"
+    after = (before, f"{before}.j") if number else ("1",)
+    verdict = Directive(kind="judge", count=max(0, revisions - number))
+    judged = _leaf(agent, f"{draft}.j", (draft,), f"{topic}: is draft {number} good?", verdict)
+    return (
+        _say(agent, draft, after, f"{topic}: draft {number}.", is_last=False),
+        replace(judged, kind="say"),
     )
 
 
@@ -113,6 +180,9 @@ PATTERN_STEPS: dict[str, Callable[[str, str, int], tuple[Step, ...]]] = {
     "chain": _chain,
     "tools": _tools,
     "parallel": _parallel,
+    "routing": _routing,
+    "orchestrator": _orchestrator,
+    "evaluator": _evaluator,
     "child": _child,
     "timer": _timer,
     "event": _event,

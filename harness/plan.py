@@ -5,7 +5,6 @@ never enter it.
 """
 
 import hashlib
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import msgspec
@@ -15,8 +14,9 @@ from harness import seeds
 from harness.clock import NS_PER_S
 from harness.errors import UsageError
 from harness.ids import agent_id
+from harness.oracle import answers_count
 from harness.patterns import PATTERN_STEPS
-from harness.scenario import SCHEMA, Program, Scenario, Step
+from harness.scenario import SCHEMA, Program, Scenario
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,7 +142,7 @@ def draw_plan(
         cell=cell,
         scenario=scenario,
         faults=draw_faults(scenario, seed),
-        answers_count=sum(answers_of(step) for a in agents for step in leaves(a.program.steps)),
+        answers_count=sum(answers_count(agent.program, seed) for agent in agents),
         programs_sha256=hashlib.sha256(programs_jsonl(agents)).hexdigest(),
         warm_up_sha256=hashlib.sha256(programs_jsonl(warm_up)).hexdigest(),
     )
@@ -190,21 +190,6 @@ def parse_programs(data: bytes, *, source: str) -> list[PlannedAgent]:
         except msgspec.MsgspecError as error:
             raise UsageError(f"{source}, line {number}: {error}; the run is damaged") from error
     return agents
-
-
-def leaves(steps: tuple[Step, ...]) -> Iterator[Step]:
-    """The steps that ask the LLM, in path order."""
-    for step in steps:
-        if step.branches:
-            for branch in step.branches:
-                yield from leaves(branch)
-        elif step.kind not in ("wait", "receive"):
-            yield step
-
-
-def answers_of(step: Step) -> int:
-    """LLM answers that a leaf takes: a tool step one more than it has turns."""
-    return step.turns + 1
 
 
 def _arrival(shape: str, count: int, chance: seeds.Chance) -> float:

@@ -15,7 +15,17 @@ from harness.errors import UsageError
 
 SCHEMA = 1
 SHAPES = ("constant", "ramp", "at_once")
-PATTERNS = ("chain", "tools", "parallel", "child", "timer", "event")
+PATTERNS = (
+    "chain",
+    "tools",
+    "parallel",
+    "routing",
+    "orchestrator",
+    "evaluator",
+    "child",
+    "timer",
+    "event",
+)
 AGENTS_MAX, PODS_MAX, STEPS_MAX, FAULTS_MAX = 200_000, 64, 1000, 1000
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
@@ -30,14 +40,19 @@ class Step:
 
     path: str
     kind: str
-    """say | tools | parallel | child | wait | receive; see docs/authoring-scenarios.md."""
+    """say | tools | parallel | route | plan | judge | child | wait | receive; see
+    docs/authoring-scenarios.md."""
     prompt: str = ""
     after: tuple[str, ...] = ()
     """Paths of the declared predecessors, whose answers the prompt embeds."""
     branches: tuple[tuple["Step", ...], ...] = ()
-    """For parallel: each branch is a sequence. For child: one, run by an instance of its own."""
+    """For parallel and route: each branch is a sequence; of a route the answer chooses the one that
+    is run. For judge: each is a round, which ends in the verdict. For child: one, run by an
+    instance of its own."""
     turns: int = 0
     """For tools: turns that end in a tool call; the final answer is one turn more."""
+    tasks: int = 0
+    """For plan: sub-tasks that the answer delegates, run side by side as ``<path>.b0`` and up."""
     wait_s: float = 0.0
     """For wait: seconds, from the answer before; for receive: when the event is sent, seconds after
     the agent's start was accepted. Its name is the path."""
@@ -114,7 +129,7 @@ class Scenario:
     summary: str
     """One line for the page."""
     mix: dict[str, float] = field(default_factory=lambda: {"chain": 1.0})
-    """Pattern -> weight; patterns are chain, tools, parallel, child, timer, event."""
+    """Pattern -> weight; see docs/authoring-scenarios.md for the patterns."""
     steps: int = 5
     """LLM steps of a chain; the other patterns have about as many."""
     load: LoadSpec = LoadSpec()
@@ -130,8 +145,6 @@ class Scenario:
     """Bound on load, faults and drain together; what is left then becomes info."""
     limited_ratio_min: float = 0.0
     """Share of requests that must be limited for the run to count (throttle)."""
-    thresholds: tuple[str, ...] = ()
-    """Comparisons such as `lost == 0`; a false one makes the exit code 3. See "Thresholds"."""
 
 
 def to_json(value: object) -> bytes:

@@ -33,14 +33,24 @@ _NONE = "-"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Directive:
-    """What the step asks of the model: `say`, `tools=2`, `say,last`."""
+    """What the step asks of the model: `say`, `tools=2`, `say,last`.
+
+    `tools=n`: n turns with a tool call before the answer in words. `route=k`: choose one of k
+    branches. `plan=n`: delegate n sub-tasks. `judge=n`: a verdict; n revisions are still wanted, so
+    that 0 accepts.
+    """
 
     kind: str
     """One of KINDS."""
     count: int = 0
-    """Turns with a tool call, branches to choose from, parts of a plan, candidates; 0 for `say`."""
+    """Turns with a tool call, branches, sub-tasks, revisions still wanted; 0 for `say`."""
     is_last: bool = False
     """True when the final answer of this step ends the agent."""
+
+    @property
+    def is_accepting(self) -> bool:
+        """The verdict of a judge that wants no further revision."""
+        return self.kind == "judge" and self.count == 0
 
     def __str__(self) -> str:
         head = self.kind if self.kind == "say" else f"{self.kind}={self.count}"
@@ -68,8 +78,12 @@ def render(marker: Marker) -> str:
         ValueError: a name that the form cannot carry; it would not be found again.
     """
     directive = marker.directive
-    if directive.kind not in KINDS or directive.count < 0:
-        raise ValueError(f"directive {str(directive)!r}: kind must be one of {', '.join(KINDS)}")
+    least = 1 if directive.kind in ("route", "plan") else 0
+    if directive.kind not in KINDS or directive.count < least:
+        raise ValueError(
+            f"directive {str(directive)!r}: kind must be one of {', '.join(KINDS)}, and the count "
+            f"at least {least}"
+        )
     for word in (marker.agent, marker.path, *marker.predecessors):
         if word == _NONE or not _IS_WORD.fullmatch(word):
             raise ValueError(
@@ -88,6 +102,8 @@ def parse(line: str) -> Marker | None:
         return None
     text, agent, path, predecessors, kind, count, last, check = match.groups()
     if kind not in KINDS or (kind == "say") != (count is None) or check != _check(text):
+        return None
+    if kind in ("route", "plan") and not int(count):
         return None
     return Marker(
         agent=agent,

@@ -92,6 +92,19 @@ def parse_call_id(identifier: str) -> tuple[Receipt, int] | None:
     return Receipt(int(value, 16), int(mark, 16) if mark else UNMARKED), int(index)
 
 
+def choice(value: int, count: int) -> int:
+    """Which of so many branches an answer with this receipt value takes, from 0.
+
+    The mark has no part in it: every attempt takes the same branch.
+    """
+    return value % count
+
+
+def task_path(path: str, number: int) -> str:
+    """The path of a sub-task that the answer of a plan step delegates, counted from 0."""
+    return f"{path}.b{number}"
+
+
 def tool_path(path: str, turn: int, call: int) -> str:
     """The path of the sub-step that is one tool call of one turn."""
     return f"{path}.t{turn}.c{call}"

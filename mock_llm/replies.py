@@ -10,10 +10,13 @@ from dataclasses import dataclass
 
 import msgspec
 
-from mock_llm import receipts, schemas
+from mock_llm import decisions, receipts, schemas
 from mock_llm.marker import Marker
 from mock_llm.readings import Reading, read
 from mock_llm.wire import Answer, Call, ChatRequest, Function, WireError
+
+DECISIONS = ("route", "plan", "judge")
+"""Kinds of directive whose answer decides what is run next."""
 
 __all__ = ["Reply", "check", "read", "reply"]
 
@@ -106,9 +109,8 @@ def check(request: ChatRequest, reading: Reading) -> None:
         raise WireError("not implemented: n above 1")
     if reading.kind == "aux" or reading.marker is None:
         return
-    directive = reading.marker.directive
-    if directive.kind not in ("say", "tools"):
-        raise WireError(f"not implemented: directive {directive}")
+    if reading.marker.directive.kind in DECISIONS:
+        _decision(request, reading.marker, 0, "")
     if not reading.is_final and not request.may_call():
         raise WireError(
             f"step {reading.path!r} of {reading.agent!r} asks for a tool call, "
@@ -124,14 +126,40 @@ def reply(request: ChatRequest, reading: Reading, *, seed: int, mark: int) -> Re
     value = receipts.receipt(seed, marker.agent, marker.path, reading.turn, reading.predecessors)
     identifier = receipts.completion_id(value, mark)
     shown = receipts.render(value, mark)
+    text = f"{_words(value)} {shown}"
+    if marker.directive.kind in DECISIONS:
+        said, function = _decision(request, marker, value, text)
+        if function is None:
+            return Reply(answer=Answer(id=identifier, text=said), receipt=value)
+        call = Call(id=receipts.call_id(value, mark, 0), name=function.name, arguments=said)
+        return Reply(answer=Answer(id=identifier, text="", calls=(call,)), receipt=value)
     if reading.is_final:
-        return Reply(answer=Answer(id=identifier, text=f"{_words(value)} {shown}"), receipt=value)
+        return Reply(answer=Answer(id=identifier, text=text), receipt=value)
     call = Call(
         id=receipts.call_id(value, mark, 0),
         name=request.functions()[0].name,
         arguments=_arguments(request.functions()[0], marker, reading.turn, shown),
     )
     return Reply(answer=Answer(id=identifier, text="", calls=(call,)), receipt=value)
+
+
+def _decision(
+    request: ChatRequest, marker: Marker, value: int, text: str
+) -> tuple[str, Function | None]:
+    """What is said, in words or in the form asked for; and the function, if one has to be called.
+
+    Raises:
+        WireError: the form has no field for it.
+    """
+    function = request.forced_function()
+    form = request.response_format
+    if function is not None:
+        schema = schemas.parse(function.parameters)
+    elif form is not None and form.type != "text":
+        schema = schemas.parse(form.json_schema.schema) if form.json_schema else schemas.Schema()
+    else:
+        return decisions.in_words(marker, value, text), None
+    return _json(decisions.in_form(marker, value, text, schema)), function
 
 
 def _arguments(function: Function, marker: Marker, turn: int, shown: str) -> str:
@@ -168,5 +196,5 @@ def _words(value: int) -> str:
     return "The notes say " + ", ".join(_WORDS[place] for place in places) + "."
 
 
-def _json(value: schemas.Json) -> str:
+def _json(value: object) -> str:
     return msgspec.json.encode(value).decode()

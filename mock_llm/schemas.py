@@ -51,9 +51,34 @@ def parse(raw: msgspec.Raw) -> Schema:
         return Schema()
 
 
-def example(schema: Schema, *, text: str = "ok") -> Json:
-    """The least value that satisfies the schema; strings are `text`, enums their first value."""
-    return _example(schema, schema, text, 0)
+def example(schema: Schema, *, text: str = "ok", root: Schema | None = None) -> Json:
+    """The least value that satisfies the schema; strings are `text`, enums their first value.
+
+    `root` is the schema that references point into, if it is another one.
+    """
+    return _example(schema, root or schema, text, 0)
+
+
+def resolved(schema: Schema, root: Schema) -> Schema:
+    """The schema itself, behind references and alternatives; an empty one when there is none."""
+    for _ in range(_DEPTH_MAX):
+        alternatives = schema.any_of or schema.one_of or schema.all_of
+        following: Schema | bool | None = schema
+        if schema.ref:
+            following = _resolve(schema.ref, root)
+        elif alternatives and not all(bytes(one.const) for one in alternatives):
+            following = next((one for one in alternatives if one.type != "null"), alternatives[0])
+        if following is schema:
+            break
+        schema = following if isinstance(following, Schema) else Schema()
+    return schema
+
+
+def options(schema: Schema, root: Schema) -> list[Json]:
+    """The values to choose from, of an enum or of alternatives that are one value each."""
+    schema = resolved(schema, root)
+    alternatives = schema.any_of or schema.one_of
+    return [_plain(raw) for raw in schema.enum or [one.const for one in alternatives]]
 
 
 def arguments(schema: Schema, *, convention: dict[str, str], text: str) -> Json:

@@ -2,39 +2,94 @@
 
 Order: the top-level steps one after another; the branches of a parallel step side by side, each one
 after another. A parallel step has no answer of its own: later prompts embed those of its branches.
+
+Three kinds leave it to an answer what is run next. A route step is asked, and then one of its
+branches is run. A plan step is asked, and then the prompts that it delegates are, side by side. The
+rounds of a judge step are run one after another until the last answer of one accepts.
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
-from harness.errors import UsageError
-from harness.scenario import SCHEMA, Program, Step
+import msgspec
 
-KINDS = ("say", "tools", "parallel", "child", "wait", "receive")
+from harness.errors import EngineError, UsageError
+from harness.scenario import SCHEMA, Program, Step
+from mock_llm.receipts import task_path
+
+KINDS = ("say", "tools", "parallel", "route", "plan", "judge", "child", "wait", "receive")
 """Step kinds that our own loops interpret."""
 
-SILENT = ("parallel", "child", "wait", "receive")
-"""Kinds without an answer of the LLM's own: none of them can be last."""
+SILENT = ("parallel", "route", "plan", "judge", "child", "wait", "receive")
+"""Kinds that do not end in an answer of the LLM's own: none of them can be last."""
 
+_HAVE_BRANCHES = ("parallel", "route", "judge", "child")
 _EMBEDDED = re.compile(r"\{answer:([^{}\s]+)\}")
+_BRANCH = re.compile(r"\bbranch (\d{1,6})\b")
+_VERDICT = re.compile(r"\s*(accept|revise)\b")
 
 
 def fill(prompt: str, answers: Mapping[str, str]) -> str:
     """Put the answers in for ``{answer:<path>}``; every other brace stays, in answers as well.
 
-    Raises:
-        UsageError: the prompt embeds the answer of a step that has none yet.
+    A step that was not run, as its branch was not chosen, has nothing to put in.
     """
     if "{answer:" not in prompt:
         return prompt
+    return _EMBEDDED.sub(lambda match: answers.get(match.group(1), ""), prompt)
+
+
+def choice_of(answer: str, count: int) -> int:
+    """Which of ``count`` branches an answer chooses, from 0: it says ``branch 2``.
+
+    Raises:
+        EngineError: it chooses none, or one that there is not.
+    """
+    found = _BRANCH.search(answer)
+    if found is None or int(found.group(1)) >= count:
+        raise EngineError(f"the answer chooses none of {count} branches: {answer[:200]!r}")
+    return int(found.group(1))
+
+
+def tasks_of(answer: str) -> tuple[str, ...]:
+    """The prompts that an answer delegates: a JSON list of texts.
+
+    Raises:
+        EngineError: it is none.
+    """
     try:
-        return _EMBEDDED.sub(lambda match: answers[match.group(1)], prompt)
-    except KeyError as error:
-        raise UsageError(
-            f"the prompt embeds the answer of {error.args[0]!r}; answered so far: "
-            f"{', '.join(answers) or 'none'}; a program may embed earlier steps only"
-        ) from error
+        return tuple(msgspec.json.decode(answer, type=list[str]))
+    except msgspec.MsgspecError as error:
+        raise EngineError(f"the answer delegates nothing: {answer[:200]!r}") from error
+
+
+def is_accepted(answer: str) -> bool:
+    """Whether a verdict accepts: it begins with ``accept``, or else with ``revise``.
+
+    Raises:
+        EngineError: it is no verdict.
+    """
+    found = _VERDICT.match(answer)
+    if found is None:
+        raise EngineError(f"the answer is no verdict: {answer[:200]!r}")
+    return found.group(1) == "accept"
+
+
+def branches_of(step: Step, answer: str) -> tuple[tuple[Step, ...], ...]:
+    """What is run side by side once a step was answered: of a route or plan step; else nothing.
+
+    Raises:
+        EngineError: the answer is not of the form that the step asks for.
+    """
+    if step.kind == "route":
+        return (step.branches[choice_of(answer, len(step.branches))],)
+    if step.kind != "plan":
+        return ()
+    return tuple(
+        (Step(path=task_path(step.path, number), kind="say", prompt=prompt),)
+        for number, prompt in enumerate(tasks_of(answer))
+    )
 
 
 def child_program(agent: str, step: Step, answers: Mapping[str, str]) -> Program:
@@ -43,17 +98,36 @@ def child_program(agent: str, step: Step, answers: Mapping[str, str]) -> Program
     ``agent`` is the instance that runs it; markers keep naming the agent of the plan.
     """
     (steps,) = step.branches
-    return Program(agent=agent, steps=tuple(_known_filled(one, answers) for one in steps))
+    return Program(agent=agent, steps=_filled(steps, frozenset(_paths(steps)), answers))
 
 
-def _known_filled(step: Step, answers: Mapping[str, str]) -> Step:
-    """Put in the answers that are there; the child's own come later."""
-    known = [path for path in _EMBEDDED.findall(step.prompt) if path in answers]
-    prompt = step.prompt
-    for path in known:
-        prompt = prompt.replace(f"{{answer:{path}}}", answers[path])
-    after = tuple(path for path in step.after if path not in answers)
-    return replace(step, prompt=prompt, after=after)
+def _filled(
+    steps: tuple[Step, ...], own: frozenset[str], answers: Mapping[str, str]
+) -> tuple[Step, ...]:
+    """Put in what is not the child's own; its own answers come later."""
+
+    def known(match: re.Match[str]) -> str:
+        path = match.group(1)
+        return match.group(0) if path in own else answers.get(path, "")
+
+    return tuple(
+        replace(
+            step,
+            prompt=_EMBEDDED.sub(known, step.prompt),
+            after=tuple(path for path in step.after if path in own),
+            branches=tuple(_filled(branch, own, answers) for branch in step.branches),
+        )
+        for step in steps
+    )
+
+
+def _paths(steps: Iterable[Step]) -> Iterator[str]:
+    """Every path below, those of delegated tasks included."""
+    for step in steps:
+        yield step.path
+        yield from (task_path(step.path, number) for number in range(step.tasks))
+        for branch in step.branches:
+            yield from _paths(branch)
 
 
 def outcome_path(program: Program) -> str:
@@ -99,11 +173,14 @@ def _problems_of_sequence(
         known = earlier | walked
         problems += _problems_of_step(step, kinds, known, taken)
         taken.add(step.path)
-        within = [
-            _problems_of_sequence(branch, kinds, known, taken, problems) for branch in step.branches
-        ]
-        walked.add(step.path)
-        walked.update(*within)
+        if step.kind == "route":
+            known.add(step.path)
+        within: set[str] = set()
+        for branch in step.branches:
+            before = known | within if step.kind == "judge" else known
+            within |= _problems_of_sequence(branch, kinds, before, taken, problems)
+        walked |= {step.path, *within}
+        walked.update(task_path(step.path, number) for number in range(step.tasks))
     return walked
 
 
@@ -121,19 +198,21 @@ def _problems_of_step(
             f"the prompt embeds {_missing(embedded, set(step.after))}, which after does not name",
         ),
         (
-            step.kind != "parallel" or (bool(step.branches) and all(step.branches)),
-            "parallel without a branch, or with an empty one",
+            step.kind not in ("parallel", "route", "judge")
+            or (bool(step.branches) and all(step.branches)),
+            f"{step.kind} without a branch, or with an empty one",
         ),
         (
             step.kind != "child" or (len(step.branches) == 1 and bool(step.branches[0])),
             "child without its one sequence of steps",
         ),
         (
-            step.kind in ("parallel", "child") or not step.branches,
+            step.kind in _HAVE_BRANCHES or not step.branches,
             f"branches in a {step.kind} step",
         ),
         (step.wait_s >= 0, f"wait_s is {step.wait_s}, expected 0 or more"),
         (step.kind != "tools" or step.turns >= 1, f"turns is {step.turns}, expected at least 1"),
+        (step.kind != "plan" or step.tasks >= 1, f"tasks is {step.tasks}, expected at least 1"),
     ]
     return [f"step {step.path!r}: {text}" for is_fine, text in checks if not is_fine]
 

@@ -26,7 +26,6 @@ from harness.measures.timeline import timelines_of
 from harness.plan import Plan, parse_programs
 from harness.results import Assumption, FaultRow, PromiseRow, RunResult, SweepCell
 from harness.runner.blank import blank_result
-from harness.runner.figured import figured
 from harness.runner.order import Order
 from harness.sweep import cells_of, held_note
 from harness.verdict import PROMISES, Anomaly, CheckResult, Verdict, bound_ratio, worst
@@ -51,7 +50,7 @@ def judge(root: Path) -> RunResult:
     if not (root / "manifest.json").exists() and archived.facts is not None:
         seal(root, archived.evidence)
     anomalies = _write_anomalies(root, archived.evidence)
-    result = figured(result_of(archived, root=root), archived)
+    result = result_of(archived, root=root)
     if archived.plan.sweep is None:
         return result
     return replace(result, sweep=_sweep_cells(root, archived, anomalies))

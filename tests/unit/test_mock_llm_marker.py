@@ -1,5 +1,7 @@
 """Markers survive what frameworks do around them, and nothing else passes for one."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,7 +16,7 @@ directives = st.one_of(
     st.builds(
         Directive,
         kind=st.sampled_from([kind for kind in KINDS if kind != "say"]),
-        count=st.integers(0, 999),
+        count=st.integers(1, 999),
         is_last=st.booleans(),
     ),
 )
@@ -34,6 +36,17 @@ def _marker() -> Marker:
         predecessors=("1", "2.b0"),
         directive=Directive(kind="tools", count=2, is_last=True),
     )
+
+
+@pytest.mark.parametrize(("kind", "least"), [("route", 1), ("plan", 1), ("judge", 0), ("tools", 0)])
+def test_a_choice_of_nothing_cannot_be_asked_for(kind: str, least: int) -> None:
+    """A route without branches and a plan without tasks are no markers; a judge may want none."""
+    marker = replace(_marker(), directive=Directive(kind=kind, count=least))
+
+    assert parse(render(marker)) == marker
+    if least:
+        with pytest.raises(ValueError, match="at least 1"):
+            render(replace(marker, directive=Directive(kind=kind)))
 
 
 @given(markers)

@@ -296,13 +296,6 @@ def test_what_is_not_spoken_is_refused(more: Body, text: str) -> None:
         _reply(_request(_user(_prompt("1")), **more))
 
 
-@pytest.mark.parametrize("directive", ["route=3", "plan=2", "judge=2"])
-def test_directives_to_come_are_refused(directive: str) -> None:
-    """A directive that is known and not yet answered is named."""
-    with pytest.raises(WireError, match=f"not implemented: directive {directive}"):
-        _reply(_request(_user(_prompt("1", directive))))
-
-
 @pytest.mark.parametrize("body", [b"{", b"[]", b'{"messages": 3}', b'{"messages":[{}]}', b"\xff"])
 def test_malformed_bodies(body: bytes) -> None:
     """What is no request is an error of the caller."""

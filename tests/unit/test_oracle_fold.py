@@ -5,6 +5,7 @@ import pytest
 
 from harness.errors import UsageError
 from harness.oracle import expected_of, fold_all, outcome_receipt, required_of
+from harness.patterns import PATTERN_STEPS
 from harness.scenario import Program, Step
 from mock_llm.receipts import receipt, tool_path
 from tests.histories.build import chain, fan_out, tools
@@ -45,6 +46,43 @@ def test_branches_build_on_the_same_answer_and_are_joined() -> None:
     assert outcome_receipt(fan_out("a1"), SEED) == receipt(SEED, "a1", "3", 0, [left, right])
 
 
+def test_only_the_chosen_branch_is_folded() -> None:
+    """The receipt chooses, modulo the number of branches; the last step builds on that branch."""
+    steps = PATTERN_STEPS["routing"]("a1", "a topic", 4)
+    one = receipt(SEED, "a1", "1", 0, [])
+    route = receipt(SEED, "a1", "2", 0, [one])
+    chosen = receipt(SEED, "a1", f"2.b{route % 3}.0", 0, [route])
+
+    rows = required_of(Program(agent="a1", steps=steps), SEED)
+
+    last = receipt(SEED, "a1", "3", 0, [chosen])
+    assert [row.receipt for row in rows] == [one, route, chosen, last]
+
+
+def test_delegated_tasks_build_on_the_plan() -> None:
+    """Each child builds on the answer that delegated it, the synthesis on every child."""
+    steps = PATTERN_STEPS["orchestrator"]("a1", "a topic", 5)
+    one = receipt(SEED, "a1", "1", 0, [])
+    plan = receipt(SEED, "a1", "2", 0, [one])
+    tasks = [receipt(SEED, "a1", f"2.b{number}", 0, [plan]) for number in range(2)]
+
+    rows = required_of(Program(agent="a1", steps=steps), SEED)
+
+    last = receipt(SEED, "a1", "3", 0, tasks)
+    assert [row.receipt for row in rows] == [one, plan, *tasks, last]
+
+
+@pytest.mark.parametrize(("agent", "rounds"), [("a3", 1), ("a2", 2), ("a1", 3)])
+def test_rounds_end_with_the_accepted_one(agent: str, rounds: int) -> None:
+    """Rounds after acceptance are in the program, and are not to be run."""
+    steps = PATTERN_STEPS["evaluator"](agent, "a topic", 5)
+
+    paths = [row.path for row in required_of(Program(agent=agent, steps=steps), SEED)]
+
+    drafts = [path for n in range(rounds) for path in (f"2.r{n}", f"2.r{n}.j")]
+    assert paths == ["1", *drafts, "3"]
+
+
 def test_rows_of_agents_are_neighbours_and_point_back() -> None:
     """Predecessors are rows of the same agent, and come before their successor."""
     expected, paths = fold_all([tools("a1"), chain("a2", "1", "2"), fan_out("a3")], SEED)
@@ -64,7 +102,7 @@ def test_rows_of_agents_are_neighbours_and_point_back() -> None:
         ((), "no step with an answer"),
         ((Step(path="1", kind="say", after=("2",)),), "has no answer yet"),
         ((Step(path="1", kind="say"), Step(path="1", kind="say")), "is there twice"),
-        ((Step(path="1", kind="route"),), "is of kind 'route'"),
+        ((Step(path="1", kind="publish"),), "is of kind 'publish'"),
     ],
 )
 def test_a_program_without_meaning_is_refused(steps: tuple[Step, ...], complaint: str) -> None:

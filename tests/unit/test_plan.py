@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from itertools import pairwise
 
@@ -10,20 +11,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.errors import UsageError
+from harness.oracle import answers_count, required_of
 from harness.plan import (
     PATTERN_STEPS,
     Cell,
-    answers_of,
     draw_agents,
     draw_faults,
     draw_plan,
-    leaves,
     parse_programs,
     programs_jsonl,
     slots_of,
 )
-from harness.scenario import PATTERNS, FaultSpec, LoadSpec, Scenario, Step, to_json
+from harness.scenario import PATTERNS, FaultSpec, LoadSpec, Program, Scenario, Step, to_json
 from mock_llm.marker import find_all
+from mock_llm.receipts import task_path
 
 CELL = Cell(engine="reference")
 SCENARIO = Scenario(
@@ -33,6 +34,15 @@ SCENARIO = Scenario(
     load=LoadSpec(agents=30, warm_up_agents=4),
     faults=(FaultSpec(kind="kill_pod", count=6), FaultSpec(kind="kill_worker", count=3)),
 )
+
+
+def asked(steps: Iterable[Step]) -> Iterator[Step]:
+    """The steps of a program that carry a prompt, in path order, whichever branch is chosen."""
+    for step in steps:
+        if step.prompt:
+            yield step
+        for branch in step.branches:
+            yield from asked(branch)
 
 
 def test_the_same_seed_gives_the_same_bytes() -> None:
@@ -79,7 +89,7 @@ def test_the_plan_holds_the_digests_of_the_programs() -> None:
 def test_the_plan_counts_the_answers_of_all_programs() -> None:
     """Faults are placed by a share of this number."""
     plan, agents, _ = draw_plan(SCENARIO, CELL, 3)
-    counted = sum(answers_of(step) for agent in agents for step in leaves(agent.program.steps))
+    counted = sum(step.turns + 1 for agent in agents for step in asked(agent.program.steps))
 
     assert plan.answers_count == counted
 
@@ -170,7 +180,7 @@ def test_every_program_is_a_well_formed_graph(pattern: str, count: int) -> None:
     steps = PATTERN_STEPS[pattern]("a000001", "a topic", count)
     seen: set[str] = set()
     heard = {step.path for step in steps if step.kind == "receive"}
-    for step in leaves(steps):
+    for step in asked(steps):
         (marker,) = find_all(step.prompt)
         assert set(step.after) <= seen | heard
         assert (marker.agent, marker.path, marker.predecessors) == (
@@ -179,27 +189,53 @@ def test_every_program_is_a_well_formed_graph(pattern: str, count: int) -> None:
             step.after,
         )
         assert re.findall(r"\{answer:([^}]*)\}", step.prompt) == list(step.after)
-        assert (marker.directive.kind, marker.directive.count) == (step.kind, step.turns)
+        assert marker.directive.kind == ("judge" if step.path.endswith(".j") else step.kind)
+        assert step.kind != "tools" or step.turns == marker.directive.count
+        assert step.kind != "plan" or step.tasks == marker.directive.count
+        assert step.kind != "route" or len(step.branches) == marker.directive.count
         assert step.path not in seen
         seen.add(step.path)
+        seen.update(task_path(step.path, number) for number in range(step.tasks))
 
 
 @pytest.mark.parametrize("pattern", PATTERNS)
 @pytest.mark.parametrize("count", [1, 2, 5])
 def test_exactly_the_last_step_says_last(pattern: str, count: int) -> None:
     """The end of an agent is announced by one answer, that of the step which ends the program."""
-    found = list(leaves(PATTERN_STEPS[pattern]("a000001", "a topic", count)))
+    found = list(asked(PATTERN_STEPS[pattern]("a000001", "a topic", count)))
     flags = [find_all(step.prompt)[0].directive.is_last for step in found]
 
     assert flags == [False] * (len(found) - 1) + [True]
 
 
-@pytest.mark.parametrize(("pattern", "count"), [("chain", 1), ("chain", 5), ("tools", 5)])
+@pytest.mark.parametrize("pattern", sorted(set(PATTERNS) - {"evaluator"}))
+@pytest.mark.parametrize("count", [5, 8])
 def test_a_pattern_has_the_answers_that_it_says(pattern: str, count: int) -> None:
     """``steps`` of the scenario is the number of LLM answers of an agent."""
-    found = leaves(PATTERN_STEPS[pattern]("a000001", "a topic", count))
+    steps = PATTERN_STEPS[pattern]("a000001", "a topic", count)
 
-    assert sum(answers_of(step) for step in found) == count
+    assert answers_count(Program(agent="a000001", steps=steps), 3) == count
+
+
+def test_evaluators_are_accepted_in_different_rounds() -> None:
+    """A draft and a verdict a round, a step before and one after; some agents need every round."""
+    programs = [
+        Program(agent=name, steps=PATTERN_STEPS["evaluator"](name, "a topic", 5))
+        for name in (f"a{number}" for number in range(30))
+    ]
+
+    assert {answers_count(program, 3) for program in programs} == {4, 6, 8}
+
+
+def test_every_route_is_taken_by_some_agent() -> None:
+    """The choice follows from the receipt, which differs by agent and seed."""
+    taken = set()
+    for number in range(30):
+        steps = PATTERN_STEPS["routing"](f"a{number}", "a topic", 4)
+        rows = required_of(Program(agent=f"a{number}", steps=steps), 3)
+        taken |= {row.path for row in rows if ".b" in row.path}
+
+    assert taken == {"2.b0.0", "2.b1.0", "2.b2.0"}
 
 
 def test_branches_of_a_parallel_step_do_not_see_each_other() -> None:
@@ -214,11 +250,3 @@ def test_branches_of_a_parallel_step_do_not_see_each_other() -> None:
 def test_every_pattern_of_the_vocabulary_can_be_drawn() -> None:
     """The names that a mix may use and those that plan knows are the same."""
     assert set(PATTERN_STEPS) == set(PATTERNS)
-
-
-def test_leaves_go_into_branches() -> None:
-    """Only what asks the LLM is a leaf."""
-    inner = Step(path="2.b0", kind="say")
-    steps = (Step(path="1", kind="say"), Step(path="2", kind="parallel", branches=((inner,),)))
-
-    assert [step.path for step in leaves(steps)] == ["1", "2.b0"]

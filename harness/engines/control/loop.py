@@ -20,7 +20,7 @@ from harness.engines.llm import (
     answer_of,
     patiently,
 )
-from harness.engines.walk import fill, outcome_path
+from harness.engines.walk import branches_of, fill, is_accepted, outcome_path
 from harness.scenario import Program, Step
 
 CLOCK = SystemClock()
@@ -107,9 +107,12 @@ class _Loop:
     async def sequence(self, steps: Sequence[Step]) -> None:
         for step in steps:
             if step.kind == "parallel":
-                async with asyncio.TaskGroup() as group:
-                    for branch in step.branches:
-                        group.create_task(self.sequence(branch))
+                await self._fork(step.branches)
+            elif step.kind == "judge":
+                for one in step.branches:
+                    await self.sequence(one)
+                    if is_accepted(self._answers[one[-1].path]):
+                        break
             elif step.kind == "child":
                 await self.sequence(step.branches[0])
             elif step.kind == "wait":
@@ -117,7 +120,13 @@ class _Loop:
             elif step.kind == "receive":
                 self._answers[step.path] = await self._mailbox.read(self._agent, step.path)
             else:
-                self._answers[step.path] = await self._converse(step)
+                answer = self._answers[step.path] = await self._converse(step)
+                await self._fork(branches_of(step, answer))
+
+    async def _fork(self, branches: Sequence[Sequence[Step]]) -> None:
+        async with asyncio.TaskGroup() as group:
+            for branch in branches:
+                group.create_task(self.sequence(branch))
 
     async def _sleep(self, step: Step) -> None:
         """Until the due time, which is written down before; a ledger that forgets begins anew."""

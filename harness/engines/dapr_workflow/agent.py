@@ -8,7 +8,7 @@ Workflow code runs again from the top at every replay, so it draws nothing and a
 """
 
 import os
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -23,7 +23,13 @@ from dapr.ext.workflow import (
 
 from harness.engines.contract import Surroundings
 from harness.engines.llm import TOOLS, Limited, Llm, LlmError
-from harness.engines.walk import child_program, fill, outcome_path
+from harness.engines.walk import (
+    branches_of,
+    child_program,
+    fill,
+    is_accepted,
+    outcome_path,
+)
 from harness.scenario import Program, Step
 
 WORKFLOW = "agent"
@@ -43,9 +49,20 @@ def agent(ctx: DaprWorkflowContext, program_json: Json) -> Flow:
     """Walk the program; the output is the last step's answer."""
     program = msgspec.convert(program_json, Program)
     answers: dict[str, str] = {}
-    for step in program.steps:
+    yield from _sequence(ctx, program.steps, answers)
+    return answers[program.steps[-1].path]
+
+
+def _sequence(ctx: DaprWorkflowContext, steps: Sequence[Step], answers: dict[str, str]) -> Flow:
+    """Steps one after another; what an answer decides is decided again, alike, at every replay."""
+    for step in steps:
         if step.kind == "parallel":
-            yield from _parallel(ctx, step, answers)
+            yield from _side_by_side(ctx, step.branches, answers)
+        elif step.kind == "judge":
+            for one in step.branches:
+                yield from _sequence(ctx, one, answers)
+                if is_accepted(answers[one[-1].path]):
+                    break
         elif step.kind == "tools":
             answers[step.path] = yield from _tool_loop(ctx, step, answers)
         elif step.kind == "child":
@@ -60,13 +77,19 @@ def agent(ctx: DaprWorkflowContext, program_json: Json) -> Flow:
         else:
             (answer,) = yield from _ask(ctx, [_messages(step, answers)])
             answers[step.path] = answer["content"]
-    return answers[program.steps[-1].path]
+            branches = branches_of(step, answer["content"])
+            if step.kind == "route":
+                yield from _sequence(ctx, branches[0], answers)
+            elif step.kind == "plan":
+                yield from _side_by_side(ctx, branches, answers)
 
 
-def _parallel(ctx: DaprWorkflowContext, step: Step, answers: dict[str, str]) -> Flow:
-    """All branches side by side, a step of each at a time."""
-    for number in range(max(len(branch) for branch in step.branches)):
-        wave = [branch[number] for branch in step.branches if number < len(branch)]
+def _side_by_side(
+    ctx: DaprWorkflowContext, branches: Sequence[Sequence[Step]], answers: dict[str, str]
+) -> Flow:
+    """All branches at once, a step of each at a time."""
+    for number in range(max(len(branch) for branch in branches)):
+        wave = [branch[number] for branch in branches if number < len(branch)]
         replies = yield from _ask(ctx, [_messages(one, answers) for one in wave])
         for one, reply in zip(wave, replies, strict=True):
             answers[one.path] = reply["content"]

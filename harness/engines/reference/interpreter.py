@@ -39,9 +39,12 @@ class Interpreter:
         done: list[str] = []
         while (step := self._policy.next_step(agent, steps, done)) is not None:
             if step.kind == "parallel":
-                async with asyncio.TaskGroup() as group:
-                    for branch in step.branches:
-                        group.create_task(self._sequence(agent, branch, answers))
+                await self._fork(agent, step.branches, answers)
+            elif step.kind == "judge":
+                for one in step.branches:
+                    await self._sequence(agent, one, answers)
+                    if self._policy.is_accepted(answers[one[-1].path]):
+                        break
             elif step.kind == "child":
                 await self._child(agent, step, answers)
             elif step.kind == "wait":
@@ -50,7 +53,17 @@ class Interpreter:
                 answers[step.path] = await self._policy.await_event(agent, step.path)
             else:
                 answers[step.path] = await self._converse(agent, step, answers)
+                branches = self._policy.branches(step, answers[step.path])
+                await self._fork(agent, branches, answers)
             done.append(step.path)
+
+    async def _fork(
+        self, agent: str, branches: Sequence[Sequence[Step]], answers: dict[str, str]
+    ) -> None:
+        """Sequences side by side."""
+        async with asyncio.TaskGroup() as group:
+            for branch in branches:
+                group.create_task(self._sequence(agent, branch, answers))
 
     async def _child(self, agent: str, step: Step, answers: dict[str, str]) -> None:
         """Run the child; its outcome is the answer of its last step."""

@@ -13,7 +13,7 @@ from harness.clock import NS_PER_S, Clock, SystemClock
 from harness.engines.contract import AgentView
 from harness.engines.llm import Answer, Llm, Message, ToolCall, answer_of, polite_wait_s
 from harness.engines.reference.memory import Memory
-from harness.engines.walk import fill
+from harness.engines.walk import branches_of, fill, is_accepted
 from harness.errors import EngineError
 from harness.scenario import Program, Step
 
@@ -43,6 +43,14 @@ class Policy:
     def next_step(self, agent: str, steps: Sequence[Step], done: Sequence[str]) -> Step | None:
         """The step after those done, in the program's order; None at the end of the sequence."""
         return steps[len(done)] if len(done) < len(steps) else None
+
+    def branches(self, step: Step, answer: str) -> Sequence[Sequence[Step]]:
+        """What an answer has run next, side by side: the chosen branch, the delegated tasks."""
+        return branches_of(step, answer)
+
+    def is_accepted(self, verdict: str) -> bool:
+        """Whether a round was the last one."""
+        return is_accepted(verdict)
 
     def conversation(self, agent: str, step: Step, answers: Mapping[str, str]) -> list[Message]:
         """The opening of a step's conversation: here committed answers are used."""

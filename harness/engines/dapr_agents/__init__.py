@@ -1,1 +1,0 @@
-"""Dapr Agents: DurableAgent and LLM activities as Dapr workflows; recovery is native."""

@@ -1,1 +1,0 @@
-"""LangGraph: an agent is a thread of a StateGraph, a step a node; recovery is assisted."""
