@@ -54,7 +54,7 @@ runtime: setup ## the Dapr runtime, found or built
 redis: setup ## a Redis server, found or fetched
 	@$(BIN)/python -m harness.provide redis
 
-tables: setup ## the tables of docs/authoring-scenarios.md, from the registries
+tables: setup ## the tables and schemas of docs/, from the registries and records
 	@$(BIN)/python scripts/tables.py
 
 requirements: ## pin again, with hashes (needs uv)

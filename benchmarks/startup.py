@@ -43,7 +43,7 @@ async def once(root: Path, provided: Provided, number: int) -> float:
             http=http,
         )
         witness = WitnessProcess(processes=processes, ports=ports, clock=clock, http=http)
-        await set_up.start(witness, undo)
+        await set_up.start(witness, set_up.store(), undo)
         return (clock.monotonic_ns() - began_ns) / NS_PER_S
 
 

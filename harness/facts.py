@@ -38,5 +38,10 @@ class RunFacts:
     """Re-submissions by the supervisor that were accepted (assisted recovery)."""
     leftovers: tuple[str, ...] = ()
     """Processes and ports of ours found after the teardown; must be empty."""
+    store: dict[str, float] | None = None
+    """What the store counted during the load, and what the engine kept at its end; None in runs of
+    before this was counted. Names are those of `harness.measures.figures`."""
+    store_reason: str = ""
+    """Why figures of the store are missing."""
     about: dict[str, str] = field(default_factory=dict)
     """What the worker said of itself."""

@@ -6,7 +6,7 @@ in-memory implementation in tests; each has one conformance suite in tests/contr
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from harness.history import Evidence
 from harness.plan import PlannedFault
@@ -33,6 +33,8 @@ class EngineSpec:
     needs_dapr: bool = False
     stores: tuple[str, ...] = ("none",)
     """State stores that it can run on; the first is the default."""
+    components: tuple[str, ...] = ()
+    """Further Dapr components at the store's address: ``memory`` is components/memory-*.yaml."""
     lacks: Mapping[str, str] = field(default_factory=dict)
     """Step kinds and other features that its worker has not -> the reason, for people."""
 
@@ -84,6 +86,20 @@ class Store(Protocol):
 
     def component(self) -> Component | None:
         """The Dapr component that reaches it; None for engines with a store of their own."""
+
+
+@runtime_checkable
+class CountingStore(Protocol):
+    """A store that can also say what it did and holds; the gate compares it."""
+
+    async def figures(self) -> dict[str, float]:
+        """``operations``: commands served for others since the start; ``bytes``: what it holds.
+
+        A figure that cannot be had is absent.
+
+        Raises:
+            MachineError: it does not answer.
+        """
 
 
 class Broker(Protocol):

@@ -83,6 +83,11 @@ class Distribution:
     ms_p95: float
     ms_p99: float
     ms_max: float
+    ms_p50_range: tuple[float, float] | None = None
+    """Between which the quantile lies at 95 %, by order statistics, samples taken as independent;
+    None where there are too few samples, or none were kept."""
+    ms_p95_range: tuple[float, float] | None = None
+    ms_p99_range: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -234,6 +239,28 @@ class SweepCell:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Figure:
+    """One figure that the gate compares; made by `harness.measures.figures`."""
+
+    name: str
+    """A name of `harness.measures.figures.FIGURES`."""
+    value: float | None
+    reason: str = ""
+    """Why there is no value."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ThresholdRow:
+    """What became of a threshold of the scenario; made by `harness.thresholds`."""
+
+    threshold: str
+    state: str
+    """holds | broken | unknown"""
+    text: str
+    """Its figures, or what was not measured."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunResult:
     """One judged run."""
 
@@ -295,6 +322,28 @@ class RunResult:
     """Of the worst agents: those of the anomalies shown, the smallest of each kind first."""
     sweep: tuple[SweepCell, ...] = ()
     """Of a sweep: what came of each call, point and victim."""
+    figures: tuple[Figure, ...] = ()
+    """What the gate compares; none in results of before there was a gate."""
+    thresholds: tuple[ThresholdRow, ...] = ()
+    """Of the scenario; a broken one makes the exit code 3 where it would be 0 or 2."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """What somebody says of an engine, beside what the runs of a matrix say about it."""
+
+    text: str
+    """The claim as a sentence that evidence can decide."""
+    quote: str
+    source: str
+    verdict: str
+    """supported | contradicted | unknown | not tested"""
+    reason: str
+    """Why, with the figures; for unknown and not tested, what is missing."""
+    promises: tuple[str, ...] = ()
+    """Keys that decide it."""
+    runs: tuple[str, ...] = ()
+    """Names of the runs that it rests on."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -309,6 +358,8 @@ class MatrixResult:
     command: str
     exit_code: int
     runs: tuple[RunResult, ...]
+    claims: tuple[Claim, ...] = ()
+    """Empty where nobody's claims were put to the test."""
 
 
 def encode(result: RunResult | MatrixResult) -> bytes:

@@ -145,6 +145,8 @@ class Scenario:
     """Bound on load, faults and drain together; what is left then becomes info."""
     limited_ratio_min: float = 0.0
     """Share of requests that must be limited for the run to count (throttle)."""
+    thresholds: tuple[str, ...] = ()
+    """Comparisons such as `lost == 0`; a false one makes the exit code 3. See "Thresholds"."""
 
 
 def to_json(value: object) -> bytes:

@@ -14,6 +14,7 @@ GUARDED_KEYS = ("L", "S1", "S2", "S3", "S4", "R")
 """What control:guarded must keep; it does not promise S5."""
 KINDS = {
     "failed": "Failed",
+    "threshold": "Threshold",
     "control": "Control",
     "assumption": "Assumption not met",
     "unknown": "Unknown",
@@ -78,6 +79,10 @@ def _of_run(column: Column) -> Iterator[tuple[str, str, str]]:
         kind = "skipped" if run.state == "skipped" else "failed"
         yield kind, "", wording.sentence(run.state_reason or "no reason was given")
         return
+    for row in run.thresholds:
+        if row.state != "holds":
+            named = f"{wording.one_line(row.threshold)} {row.state}"
+            yield "threshold", named, wording.sentence(row.text)
     for assumption in run.assumptions:
         if not assumption.is_met:
             yield "assumption", wording.one_line(assumption.name), wording.sentence(assumption.text)

@@ -9,15 +9,18 @@ import functools
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from harness.results import Assumption, MatrixResult, RunResult
+from harness.results import Assumption, MatrixResult
 from reports import compare, headline, plots, rows, wording
 from reports.client import client_table
 from reports.compare import Column, State
+from reports.comparison import comparison_drawings
 from reports.concerns import assumptions_line, concerns
+from reports.drawing import Drawing, page_svg
 from reports.footprint import footprint
 from reports.glossary import GLOSSARY
 from reports.overview import at_a_glance, environments, exit_meaning
@@ -27,6 +30,7 @@ from reports.tables import Table
 from reports.timeline import timeline_svg
 from reports.witnesses import Refutation, refutations, run_place
 
+Some = TypeVar("Some")
 TEMPLATES = Path(__file__).parent / "templates"
 
 
@@ -127,6 +131,7 @@ def render_html(matrix: MatrixResult, directory: Path | None = None) -> str:
             legend=compare.states_shown(matrix),
             meanings=compare.MEANINGS,
             glance=at_a_glance(matrix) if many else None,
+            comparisons=_plots(comparison_drawings(matrix), "comparison"),
             run_views=[
                 _run_view(column, differing, directory)
                 for column, differing in zip(heads, facts.differing, strict=True)
@@ -181,12 +186,12 @@ def _parts(column: Column) -> tuple[Part, ...]:
         Part(title="Agents", tables=_some(rows.agents(run))),
         Part(
             title="Throughput and faults",
-            plots=_throughput_plots(run, anchor),
+            plots=_plots(_some(plots.throughput(run), plots.phases(run)), anchor),
             tables=_some(rows.throughput(run), rows.faults(run)),
         ),
         Part(
             title="Latency and recovery",
-            plots=_resume_plots(run, anchor),
+            plots=_plots(_some(plots.latency(run), plots.resume(run)), anchor),
             tables=_some(rows.latency(run)),
         ),
         Part(title="Repeats and their price", tables=_some(rows.repeats(run), client_table(run))),
@@ -196,28 +201,19 @@ def _parts(column: Column) -> tuple[Part, ...]:
     return tuple(part for part in found if part.tables or part.plots)
 
 
-def _throughput_plots(run: RunResult, anchor: str) -> tuple[Plot, ...]:
-    svg = plots.throughput_svg(run, f"{anchor}-plot-throughput")
-    shaded = (
-        " Shaded: fault windows, from the fault to health seen again, numbered as in the "
-        "table of faults."
-        if rows.windows(run)
-        else " No fault fired in this run."
+def _plots(drawings: tuple[Drawing, ...], anchor: str) -> tuple[Plot, ...]:
+    return tuple(
+        Plot(
+            title=one.title,
+            caption=one.caption,
+            svg=Markup(page_svg(one, f"{anchor}-plot-{one.key}")),
+        )
+        for one in drawings
     )
-    title = "Throughput over time"
-    caption = f"{title}.{shaded}"
-    return (Plot(title=title, caption=caption, svg=Markup(svg)),) if svg else ()
 
 
-def _resume_plots(run: RunResult, anchor: str) -> tuple[Plot, ...]:
-    svg = plots.resume_svg(run, f"{anchor}-plot-resume")
-    title = "Victim resume time by fault"
-    caption = f"{title}; in brackets the steps in flight on the victim, an upper bound."
-    return (Plot(title=title, caption=caption, svg=Markup(svg)),) if svg else ()
-
-
-def _some(*tables: Table | None) -> tuple[Table, ...]:
-    return tuple(table for table in tables if table is not None)
+def _some(*found: Some | None) -> tuple[Some, ...]:
+    return tuple(one for one in found if one is not None)
 
 
 def _script_hash(script: str) -> str:

@@ -163,7 +163,11 @@ def draw(table: Table) -> Iterator[str]:
     yield "| " + " | ".join(escaped(head.text) for head in table.head) + " |"
     yield "|" + "|".join("---:" if head.is_number else "---" for head in table.head) + "|"
     for row in (*table.rows, *table.foot):
-        cells = [code(value.text) if value.is_code else escaped(value.text) for value in row]
+        cells = [
+            (code(value.text) if value.is_code else escaped(value.text))
+            + (f" ({escaped(value.doubt)})" if value.doubt else "")
+            for value in row
+        ]
         yield "| " + " | ".join(cells) + " |"
     if table.note:
         yield ""

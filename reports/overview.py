@@ -17,7 +17,7 @@ EXIT_MEANINGS = {
     0: "valid; of a comparison: every run was judged, or skipped with a reason",
     1: "a promise of an engine was refuted",
     2: "unknown or inconclusive",
-    3: "worse than the baseline",
+    3: "worse than the baseline, or a threshold of the scenario broken",
     254: "the caller or the machine can mend it before the start",
     255: "the harness or the machine failed in mid-run",
 }

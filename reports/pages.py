@@ -4,36 +4,108 @@ Called by the command line after a matrix and by `onceproof report`. The only mo
 writes files; each is replaced whole, so a reader never sees half a page.
 """
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from harness.errors import MachineError
 from harness.results import MatrixResult
+from reports import compare
+from reports.comparison import comparison_drawings
+from reports.drawing import file_png, file_svg
 from reports.html import render_html
+from reports.junit import render_junit
 from reports.markdown import render_markdown
+from reports.plots import run_drawings
 
 PAGE = "report.html"
 SUMMARY = "report.md"
+CASES = "junit.xml"
+PLOTS = "plots"
+JOB_SUMMARY_MAX = 1024 * 1024
+"""Bytes of a step's summary on GitHub; more of them and none is shown."""
 
 
 def write_pages(matrix: MatrixResult, directory: Path) -> tuple[Path, ...]:
-    """Write report.html and report.md into ``directory``; returns their paths, the page first.
+    """Write report.html, report.md and junit.xml into ``directory``; their paths, the page first.
 
     Raises:
         MachineError: the directory takes no file; nothing half-written is left.
     """
-    forms = {PAGE: render_html(matrix, directory), SUMMARY: render_markdown(matrix, directory)}
-    return tuple(_write(directory / name, text) for name, text in forms.items())
+    forms = {
+        PAGE: render_html(matrix, directory),
+        SUMMARY: render_markdown(matrix, directory),
+        CASES: render_junit(matrix, directory),
+    }
+    return tuple(_write(directory / name, text.encode()) for name, text in forms.items())
 
 
-def _write(path: Path, text: str) -> Path:
+def write_junit(matrix: MatrixResult, directory: Path, path: Path) -> Path:
+    """Write the cases to a file of the caller's choice.
+
+    Raises:
+        MachineError: it cannot be written.
+    """
+    return _write(path, render_junit(matrix, directory).encode())
+
+
+def write_plots(matrix: MatrixResult, directory: Path) -> tuple[Path, ...]:
+    """Write every plot of the page as SVG and PNG into ``directory``/plots.
+
+    Raises:
+        MachineError: it cannot be written.
+    """
+    folder = directory / PLOTS
+    try:
+        folder.mkdir(exist_ok=True)
+    except OSError as error:
+        raise _refused(folder, error) from error
+    return tuple(_write(folder / name, data) for name, data in plot_files(matrix))
+
+
+def plot_files(matrix: MatrixResult) -> Iterator[tuple[str, bytes]]:
+    """Name and content of every plot of the page."""
+    groups = [("comparison", comparison_drawings(matrix))]
+    groups += [
+        (column.anchor, run_drawings(column.run))
+        for column in compare.columns(matrix)
+        if column.run.state == "judged"
+    ]
+    for stem, drawings in groups:
+        for drawing in drawings:
+            yield f"{stem}-{drawing.key}.svg", file_svg(drawing)
+            yield f"{stem}-{drawing.key}.png", file_png(drawing)
+
+
+def append_job_summary(matrix: MatrixResult, directory: Path, path: Path) -> bool:
+    """Append the Markdown to what GitHub shows of a job's step; False when it is full.
+
+    Raises:
+        MachineError: the file cannot be written.
+    """
+    data = render_markdown(matrix, directory).encode()
+    try:
+        size = path.stat().st_size if path.exists() else 0
+        if size + len(data) > JOB_SUMMARY_MAX:
+            return False
+        with path.open("ab") as file:
+            file.write(data)
+    except OSError as error:
+        raise _refused(path, error) from error
+    return True
+
+
+def _write(path: Path, data: bytes) -> Path:
     draft = path.with_name(f".{path.name}.draft")
     try:
-        draft.write_bytes(text.encode())
+        draft.write_bytes(data)
         draft.replace(path)
     except OSError as error:
         draft.unlink(missing_ok=True)
-        raise MachineError(
-            f"{path}: {error.strerror}; free the disk or mend the rights, then "
-            f"`onceproof report {path.parent}`"
-        ) from error
+        raise _refused(path, error) from error
     return path
+
+
+def _refused(path: Path, error: OSError) -> MachineError:
+    return MachineError(
+        f"{path}: {error.strerror}; free the disk or mend the rights, then `onceproof report RUN`"
+    )

@@ -1,130 +1,202 @@
-"""Plots as inline SVG: small, titled for screen readers, in the colours of the page.
+"""The plots of one run: throughput over time and by phase, latency, victim resume times.
 
-Called by `reports.html`. Text stays text (searchable, in the reader's font), colours become CSS
-variables, ids get a prefix, and nothing that changes between two calls is left in: the same run
-gives the same bytes.
+Pure but for drawing. Called by `reports.html` and `reports.pages`; what is drawn and in which words
+is decided here, `reports.drawing` makes SVG and PNG of it.
 """
 
-import io
-import re
-from html import escape
 from typing import Any
 
-import matplotlib as mpl
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.patches import PathPatch
 from matplotlib.path import Path
-from matplotlib.ticker import FuncFormatter, MaxNLocator
+from matplotlib.ticker import MaxNLocator, NullFormatter
 
 from harness.results import FaultRow, RunResult, Series
-from reports.rows import Window, windows
-from reports.wording import count, counted, one_line, seconds
+from reports import marks
+from reports.drawing import Drawing, Palette, counted_axis, duration_axis, plain, quiet
+from reports.rows import LATENCIES, Window, phase_means, windows
+from reports.wording import count, counted, milliseconds, one_line, seconds
 
 BINS_MAX = 200
 """Points of a line; more bins than that are averaged together."""
+SMOOTH_S = 10.0
+"""Length of the moving mean."""
 LABELS_MAX = 14
 """Fault windows that carry their number; more would overlap."""
 FAULTS_MAX = 40
 """Rows of the resume plot."""
-INK, MUTED, GRID, FIRST, SECOND, THIRD, SHADE = (
-    "#010203",
-    "#010204",
-    "#010205",
-    "#010206",
-    "#010207",
-    "#010208",
-    "#010209",
-)
-"""Stand-ins, replaced by the page's variables after drawing."""
-VARIABLES = {
-    INK: "--ink",
-    MUTED: "--muted",
-    GRID: "--rule",
-    FIRST: "--plot-1",
-    SECOND: "--plot-2",
-    THIRD: "--plot-3",
-    SHADE: "--plot-shade",
-}
-STYLE: dict[Any, Any] = {
-    "svg.fonttype": "none",
-    "font.size": 10,
-    "axes.edgecolor": GRID,
-    "axes.labelcolor": MUTED,
-    "axes.titlecolor": INK,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.grid": True,
-    "axes.grid.axis": "y",
-    "axes.axisbelow": True,
-    "grid.color": GRID,
-    "grid.linewidth": 0.6,
-    "xtick.color": GRID,
-    "ytick.color": GRID,
-    "xtick.labelcolor": MUTED,
-    "ytick.labelcolor": MUTED,
-    "text.color": INK,
-    "lines.linewidth": 1.5,
-    "path.simplify": True,
-}
+SIZE = (7.8, 5.2)
 
 
-def throughput_svg(run: RunResult, prefix: str) -> str:
-    """Steps, agents and running agents over time, fault windows shaded; empty without a series."""
+def run_drawings(run: RunResult) -> tuple[Drawing, ...]:
+    """Every plot that this run has figures for."""
+    found = (throughput(run), phases(run), latency(run), resume(run))
+    return tuple(drawing for drawing in found if drawing is not None)
+
+
+def throughput(run: RunResult) -> Drawing | None:
+    """Steps, agents and running agents over time, fault windows shaded; None without a series."""
     if len(run.series.start_s) < 2:
-        return ""
-    series = rebinned(run.series)
-    struck = windows(run)
-    with mpl.rc_context({**STYLE, "svg.hashsalt": prefix}):
-        figure = Figure(figsize=(7.8, 5.2))
+        return None
+    series, struck = rebinned(run.series), windows(run)
+    shaded = (
+        "Shaded: fault windows, from the fault to health seen again, numbered as in the "
+        "table of faults."
+        if struck
+        else "No fault fired in this run."
+    )
+
+    def draw(palette: Palette) -> Figure:
+        figure = Figure(figsize=SIZE)
         figure.subplots_adjust(left=0.08, right=0.99, top=0.95, bottom=0.095, hspace=0.32)
         rates, ends, running = figure.subplots(3, 1, sharex=True, height_ratios=(5, 3, 3))
         has_limits = any(series.limited_per_s)
-        _line(rates, series, series.steps_per_s, color=FIRST, label="steps/s")
+        middles = _middles(series)
+        rates.plot(middles, series.steps_per_s, color=palette.first, alpha=0.5, linewidth=1.1)
+        _line(rates, series, smooth(series), color=palette.first, label="steps/s")
         if has_limits:
-            _line(rates, series, series.limited_per_s, color=SECOND, label="429/s", dashes=(4, 2))
-        _legend(rates, "steps per second" + (", and 429 answers per second" if has_limits else ""))
-        _line(ends, series, series.started_per_s, color=THIRD, label="started/s", dashes=(1.5, 1.5))
-        _line(ends, series, series.ended_per_s, color=FIRST, label="ended/s")
-        _legend(ends, "agents per second")
-        running.fill_between(_middles(series), series.running, color=FIRST, alpha=0.25, linewidth=0)
-        _line(running, series, series.running, color=FIRST)
-        _legend(running, "agents running")
+            limited = series.limited_per_s
+            _line(rates, series, limited, color=palette.second, label="429/s", dashes=(4, 2))
+        title = "steps per second" + (", and 429 answers per second" if has_limits else "")
+        _finish(rates, title, palette)
+        started = series.started_per_s
+        _line(ends, series, started, color=palette.third, label="started/s", dashes=(1.5, 1.5))
+        _line(ends, series, series.ended_per_s, color=palette.first, label="ended/s")
+        _finish(ends, "agents per second", palette)
+        running.fill_between(middles, series.running, color=palette.first, alpha=0.25, linewidth=0)
+        _line(running, series, series.running, color=palette.first)
+        _finish(running, "agents running", palette)
         running.set_xlabel("seconds after the begin of the load")
         for axes in (rates, ends, running):
-            _shade(axes, struck, has_labels=axes is rates)
-        return _svg(figure, prefix, "Throughput over time", _described(run, series, struck))
+            _shade(axes, struck, palette, has_labels=axes is rates)
+        return figure
+
+    return Drawing(
+        key="throughput",
+        title="Throughput over time",
+        caption=f"Throughput over time; the strong line is a moving mean of {SMOOTH_S:.0f} s, the "
+        f"thin one each bin. {shaded}",
+        description=_described(run, series, struck),
+        draw=draw,
+    )
 
 
-def resume_svg(run: RunResult, prefix: str) -> str:
-    """Resume time of the victims of each fault, p50 and maximum; empty without victims."""
+def phases(run: RunResult) -> Drawing | None:
+    """Mean rates before, during and after the faults, with their intervals; None without faults."""
+    found = phase_means(run)
+    if len(found) < 2:
+        return None
+
+    def draw(palette: Palette) -> Figure:
+        height = 0.85 + 0.3 * len(found)
+        figure = Figure(figsize=(SIZE[0], height))
+        figure.subplots_adjust(
+            left=0.22, right=0.98, top=1 - 0.32 / height, bottom=0.32 / height, wspace=0.08
+        )
+        panels = figure.subplots(1, 2, sharey=True)
+        names = ("steps per second", "agents ended per second")
+        for axes, name, which in zip(panels, names, ("steps", "ended"), strict=True):
+            for row, phase in enumerate(found):
+                mean, around = getattr(phase, which), getattr(phase, f"{which}_range")
+                marks.dot(axes, row, mean, around, color=palette.first)
+            axes.set_title(name, loc="left", fontsize=10)
+            axes.set_xlim(left=0)
+            axes.xaxis.set_major_locator(MaxNLocator(nbins=5))
+            axes.grid(axis="x")
+            axes.grid(visible=False, axis="y")
+            quiet(axes)
+        panels[0].set_yticks(range(len(found)), [phase.title for phase in found])
+        panels[0].set_ylim(len(found) - 0.4, -0.6)
+        return figure
+
+    said = "; ".join(f"{one.title}: {one.steps:.1f} steps/s" for one in found)
+    return Drawing(
+        key="phases",
+        title="Throughput before, during and after the faults",
+        caption="Mean rates by phase: dot the mean, bar its interval of 95 % by batch means; no "
+        "bar where a phase is too short. Few agents are left after the last arrival.",
+        description=f"{said}. The table of throughput has every number.",
+        draw=draw,
+    )
+
+
+def latency(run: RunResult) -> Drawing | None:
+    """Percentiles of every duration with their intervals, on one logarithmic axis."""
+    shown = [entry for entry in run.latencies if entry.count > 0 and entry.ms_p50 > 0]
+    named = [(one_line(LATENCIES.get(one.name, one.name)), one) for one in shown]
+    if run.resume.count > 0:
+        named.append(("victim resume time", run.resume))
+    if not named:
+        return None
+
+    def draw(palette: Palette) -> Figure:
+        height = 0.95 + 0.36 * len(named)
+        figure = Figure(figsize=(SIZE[0], height))
+        figure.subplots_adjust(left=0.34, right=0.98, top=1 - 0.38 / height, bottom=0.32 / height)
+        axes = figure.subplots()
+        for row, (_, entry) in enumerate(named):
+            marks.percentiles(axes, row, entry, palette)
+        axes.set_xscale("log")
+        axes.xaxis.set_major_formatter(duration_axis())
+        axes.xaxis.set_minor_formatter(NullFormatter())
+        axes.grid(axis="x")
+        axes.grid(visible=False, axis="y")
+        axes.set_yticks(range(len(named)), [plain(name[:34]) for name, _ in named])
+        axes.set_ylim(len(named) - 0.5, -0.5)
+        quiet(axes)
+        marks.percentile_legend(axes, palette)
+        return figure
+
+    said = "; ".join(f"{name}: p50 {milliseconds(one.ms_p50)}" for name, one in named)
+    return Drawing(
+        key="latency",
+        title="Latency, with intervals",
+        caption="Percentiles with their intervals of 95 % by order statistics, on a logarithmic "
+        "axis; what has too few samples is left out.",
+        description=f"{said}. The table of latency has every number.",
+        draw=draw,
+    )
+
+
+def resume(run: RunResult) -> Drawing | None:
+    """Resume time of the victims of each fault, p50 and maximum; None without victims."""
     shown = [fault for fault in run.faults if fault.fired_s >= 0 and fault.resume_s_p50 >= 0]
     if not shown:
-        return ""
+        return None
     drawn = shown[:FAULTS_MAX]
-    with mpl.rc_context({**STYLE, "svg.hashsalt": prefix, "axes.grid.axis": "x"}):
+    worst = max(drawn, key=lambda fault: fault.resume_s_max)
+
+    def draw(palette: Palette) -> Figure:
         height = 0.75 + 0.3 * len(drawn)
-        figure = Figure(figsize=(7.8, height))
+        figure = Figure(figsize=(SIZE[0], height))
         figure.subplots_adjust(left=0.3, right=0.98, top=1 - 0.1 / height, bottom=0.55 / height)
         axes = figure.subplots()
         rows = list(range(len(drawn)))
-        axes.hlines(rows, 0, [fault.resume_s_max for fault in drawn], color=GRID, linewidth=5)
-        axes.plot([f.resume_s_max for f in drawn], rows, "|", color=SECOND, markersize=11, mew=2)
-        axes.plot([f.resume_s_p50 for f in drawn], rows, "o", color=FIRST, markersize=6)
+        slowest = [fault.resume_s_max for fault in drawn]
+        axes.hlines(rows, 0, slowest, color=palette.grid, linewidth=5)
+        axes.plot(slowest, rows, "|", color=palette.second, markersize=11, mew=2)
+        medians = [fault.resume_s_p50 for fault in drawn]
+        axes.plot(medians, rows, "o", color=palette.first, markersize=6)
         axes.set_yticks(rows, [_fault_label(fault) for fault in drawn])
         axes.set_ylim(len(drawn) - 0.4, -0.6)
         axes.set_xlim(left=0)
-        axes.spines["left"].set_visible(False)
-        axes.tick_params(length=0)
+        axes.grid(axis="x")
+        axes.grid(visible=False, axis="y")
+        quiet(axes)
         axes.set_xlabel("seconds from fault to first newly used step: dot p50, bar end maximum")
-        worst = max(drawn, key=lambda fault: fault.resume_s_max)
-        text = (
-            f"{counted(len(drawn), 'fault')} of {len(shown)} with exposed steps. The slowest "
-            f"victim resumed after {seconds(worst.resume_s_max)} ({one_line(worst.name)}). "
-            "The table of faults has every number."
-        )
-        return _svg(figure, prefix, "Victim resume time by fault", text)
+        return figure
+
+    return Drawing(
+        key="resume",
+        title="Victim resume time by fault",
+        caption="Victim resume time by fault; in brackets the steps in flight on the victim, an "
+        "upper bound.",
+        description=f"{counted(len(drawn), 'fault')} of {len(shown)} with exposed steps. The "
+        f"slowest victim resumed after {seconds(worst.resume_s_max)} ({one_line(worst.name)}). "
+        "The table of faults has every number.",
+        draw=draw,
+    )
 
 
 def rebinned(series: Series) -> Series:
@@ -152,6 +224,14 @@ def rebinned(series: Series) -> Series:
     )
 
 
+def smooth(series: Series) -> tuple[float, ...]:
+    """The moving mean of the steps, centred, over `SMOOTH_S`; shorter at both ends."""
+    half = max(0, round(SMOOTH_S / series.bin_s) // 2)
+    values = series.steps_per_s
+    parts = [values[max(0, at - half) : at + half + 1] for at in range(len(values))]
+    return tuple(sum(part) / len(part) for part in parts)
+
+
 def _middles(series: Series) -> list[float]:
     return [begin + series.bin_s / 2 for begin in series.start_s]
 
@@ -169,29 +249,17 @@ def _line(
     axes.plot(_middles(series), values, color=color, label=label or "_hidden", **style)
 
 
-def _legend(axes: Axes, title: str) -> None:
+def _finish(axes: Axes, title: str, palette: Palette) -> None:
     axes.set_title(title, loc="left", fontsize=10)
     axes.set_ylim(bottom=0)
     axes.margins(x=0.01)
     axes.tick_params(length=0)
     axes.yaxis.set_major_locator(MaxNLocator(nbins=4, integer=True))
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: count(value)))
-    handles, labels = axes.get_legend_handles_labels()
-    if len(labels) > 1:
-        axes.legend(
-            handles,
-            labels,
-            loc="lower right",
-            bbox_to_anchor=(1.0, 0.98),
-            ncols=len(labels),
-            frameon=False,
-            fontsize=9,
-            labelcolor=MUTED,
-            borderaxespad=0,
-        )
+    axes.yaxis.set_major_formatter(counted_axis())
+    marks.legend(axes, palette)
 
 
-def _shade(axes: Axes, struck: tuple[Window, ...], *, has_labels: bool) -> None:
+def _shade(axes: Axes, struck: tuple[Window, ...], palette: Palette, *, has_labels: bool) -> None:
     if not struck:
         return
     across = axes.get_xaxis_transform()
@@ -199,8 +267,8 @@ def _shade(axes: Axes, struck: tuple[Window, ...], *, has_labels: bool) -> None:
         *(Path([(w.begin_s, 0), (w.end_s, 0), (w.end_s, 1), (w.begin_s, 1)]) for w in struck)
     )
     edges = Path.make_compound_path(*(Path([(w.begin_s, 0), (w.begin_s, 1)]) for w in struck))
-    axes.add_patch(PathPatch(spans, transform=across, color=SHADE, alpha=0.18, linewidth=0))
-    axes.add_patch(PathPatch(edges, transform=across, edgecolor=SHADE, linewidth=1))
+    axes.add_patch(PathPatch(spans, transform=across, color=palette.shade, alpha=0.18, linewidth=0))
+    axes.add_patch(PathPatch(edges, transform=across, edgecolor=palette.shade, linewidth=1))
     for number, window in enumerate(struck, start=1):
         if has_labels and len(struck) <= LABELS_MAX:
             axes.annotate(
@@ -211,12 +279,12 @@ def _shade(axes: Axes, struck: tuple[Window, ...], *, has_labels: bool) -> None:
                 textcoords="offset points",
                 va="top",
                 fontsize=9,
-                color=INK,
+                color=palette.ink,
             )
 
 
 def _fault_label(fault: FaultRow) -> str:
-    return f"{one_line(fault.name)[:28]} ({count(fault.in_flight_count)})".replace("$", "\\$")
+    return plain(f"{one_line(fault.name)[:28]} ({count(fault.in_flight_count)})")
 
 
 def _described(run: RunResult, series: Series, struck: tuple[Window, ...]) -> str:
@@ -230,33 +298,3 @@ def _described(run: RunResult, series: Series, struck: tuple[Window, ...]) -> st
         more = ", ..." if len(struck) > LABELS_MAX else ""
         text += f" {counted(len(struck), 'fault window')} shaded, from second {at}{more}."
     return text
-
-
-def _svg(figure: Figure, prefix: str, title: str, description: str) -> str:
-    """Draw, and strip what does not belong on a page: metadata, name spaces, fixed sizes."""
-    FigureCanvasSVG(figure)
-    buffer = io.StringIO()
-    figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})
-    drawn = buffer.getvalue()
-    drawn = drawn[drawn.index("<svg") :]
-    drawn = re.sub(r"<metadata>.*?</metadata>\s*", "", drawn, flags=re.DOTALL)
-    drawn = re.sub(r"<!--.*?-->\s*", "", drawn, flags=re.DOTALL)
-    drawn = re.sub(r"font: ([\d.]+px) [^;\"]*", r"font-size: \1", drawn)
-    drawn = re.sub(r"<style.*?</style>\s*", "", drawn, flags=re.DOTALL)
-    drawn = re.sub(r'<g id="[^"]*"', "<g", drawn)
-    drawn = re.sub(r"<g/>\s*|<defs>\s*</defs>\s*", "", drawn)
-    drawn = re.sub(r"(\d+\.\d)\d{2,}", r"\1", drawn)
-    drawn = drawn.replace("xlink:href", "href")
-    drawn = re.sub(r'\bid="', f'id="{prefix}-', drawn)
-    drawn = drawn.replace('href="#', f'href="#{prefix}-').replace("url(#", f"url(#{prefix}-")
-    for stand_in, variable in VARIABLES.items():
-        drawn = drawn.replace(stand_in, f"var({variable})")
-    drawn = re.sub(r"\s*\n\s*", "\n", drawn)
-    box = re.search(r'viewBox="([^"]*)"', drawn)
-    names = f"{prefix}-title {prefix}-desc"
-    head = (
-        f'<svg class="plot" viewBox="{box.group(1) if box else "0 0 562 374"}" role="img" '
-        f'aria-labelledby="{names}">\n<title id="{prefix}-title">{escape(title)}</title>\n'
-        f'<desc id="{prefix}-desc">{escape(description)}</desc>'
-    )
-    return head + drawn[drawn.index(">", drawn.index("<svg")) + 1 :].rstrip()

@@ -5,13 +5,14 @@ dash, never a guess.
 """
 
 import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from harness.results import Distribution, FaultRow, RunResult, Series
-from reports import wording
+from reports import intervals, wording
 from reports.client import client_table
 from reports.footprint import footprint
+from reports.intervals import mean_range
 from reports.tables import Head, Table, Value, number, text
 from reports.wording import NONE, count, counted, decimal, milliseconds, percent, seconds
 
@@ -25,6 +26,10 @@ LATENCIES = {
     "lateness": "driver: intended start to first POST",
 }
 """What the distributions of the results measure, by name; other names are shown as they are."""
+RANGE_NOTE = (
+    "Below a percentile stands its interval of 95 %, by order statistics, which takes samples as "
+    "independent; it is left out where there are too few."
+)
 PHASES = {
     "before": "before the first fault",
     "during": "inside fault windows",
@@ -85,6 +90,48 @@ def phase_of_bins(run: RunResult) -> tuple[str, ...]:
     return tuple(phase(begin_s) for begin_s in series.start_s)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PhaseMeans:
+    """Mean rates of one phase, with their intervals where there are bins enough."""
+
+    title: str
+    steps: float
+    steps_range: tuple[float, float] | None
+    ended: float
+    ended_range: tuple[float, float] | None
+
+
+def phase_means(run: RunResult) -> tuple[PhaseMeans, ...]:
+    """The phases relative to the faults, in order; none for a run without faults."""
+    if not windows(run):
+        return ()
+    phases = phase_of_bins(run)
+    found = []
+    for key, title in PHASES.items():
+        picked = [index for index, phase in enumerate(phases) if phase == key]
+        if picked:
+            steps = [run.series.steps_per_s[index] for index in picked]
+            ended = [run.series.ended_per_s[index] for index in picked]
+            found.append(
+                PhaseMeans(
+                    title=title,
+                    steps=sum(steps) / len(steps),
+                    steps_range=mean_range(steps),
+                    ended=sum(ended) / len(ended),
+                    ended_range=mean_range(ended),
+                )
+            )
+    return tuple(found)
+
+
+def offered_steps(run: RunResult) -> list[float]:
+    """Steps per second in each bin up to the last arrival; all bins when all came at once."""
+    series = run.series
+    arrivals = [index for index, rate in enumerate(series.started_per_s) if rate > 0]
+    is_spread = run.offered_per_s > 0 and arrivals
+    return list(series.steps_per_s[: arrivals[-1] + 1] if is_spread else series.steps_per_s)
+
+
 def throughput(run: RunResult) -> Table | None:
     """Rates by phase relative to the faults; None without a series."""
     series = run.series
@@ -95,8 +142,9 @@ def throughput(run: RunResult) -> Table | None:
 
     def row(title: str, picked: list[int]) -> tuple[Value, ...]:
         def mean(values: tuple[float, ...]) -> Value:
-            rate = sum(values[index] for index in picked) / len(picked)
-            return number(decimal(rate), rate)
+            chosen = [values[index] for index in picked]
+            rate = sum(chosen) / len(picked)
+            return number(decimal(rate), rate, doubt=_between(mean_range(chosen), decimal))
 
         span_s = len(picked) * series.bin_s
         return (
@@ -130,7 +178,7 @@ def throughput(run: RunResult) -> Table | None:
         foot=(row("whole run", list(range(len(phases)))),),
         note=f"Means over bins of {seconds(series.bin_s)}; a bin that touches a fault window "
         "counts as inside it. Few agents are left after the last arrival, so rates fall there "
-        "without any fault.",
+        f"without any fault. {intervals.NOTE}",
     )
 
 
@@ -157,25 +205,31 @@ def latency(run: RunResult) -> Table | None:
         note="Agents are timed from their intended start, so that a late driver or a stalled "
         "engine cannot hide. Victim resume time runs from the fault to the first newly used step "
         f"of each exposed agent. {resume_line(run)} A percentile needs {P95_MIN_COUNT} samples "
-        f"for p95, {P99_MIN_COUNT} for p99; else {NONE}.",
+        f"for p95, {P99_MIN_COUNT} for p99; else {NONE}. {RANGE_NOTE}",
     )
 
 
 def distribution_row(entry: Distribution, title: str = "") -> tuple[Value, ...]:
     """Percentiles of one set of durations."""
 
-    def shown(value: float, needed: int) -> Value:
-        is_enough = entry.count >= needed
-        return number(milliseconds(value), value) if is_enough else number(NONE, -1)
+    def shown(value: float, needed: int, found: tuple[float, float] | None) -> Value:
+        if entry.count < needed:
+            return number(NONE, -1)
+        return number(milliseconds(value), value, doubt=_between(found, milliseconds))
 
     return (
         text(wording.one_line(title or LATENCIES.get(entry.name, entry.name))),
         number(count(entry.count), entry.count),
-        shown(entry.ms_p50, 1),
-        shown(entry.ms_p95, P95_MIN_COUNT),
-        shown(entry.ms_p99, P99_MIN_COUNT),
-        shown(entry.ms_max, 1),
+        shown(entry.ms_p50, 1, entry.ms_p50_range),
+        shown(entry.ms_p95, P95_MIN_COUNT, entry.ms_p95_range),
+        shown(entry.ms_p99, P99_MIN_COUNT, entry.ms_p99_range),
+        shown(entry.ms_max, 1, None),
     )
+
+
+def _between(found: tuple[float, float] | None, shown: Callable[[float], str]) -> str:
+    """The doubt beside a number; empty where it is not known."""
+    return f"{shown(found[0])} to {shown(found[1])}" if found else ""
 
 
 def resume_line(run: RunResult) -> str:

@@ -29,6 +29,8 @@ class Value:
     is_code: bool = False
     link: str = ""
     """Anchor on the same page."""
+    doubt: str = ""
+    """Between which two values the number lies at 95 %; empty where that is not known."""
     tone: str = ""
     """good | bad | warn | muted: a second sign beside the word, never the only one."""
 
@@ -54,6 +56,6 @@ def text(value: str, *, tone: str = "", is_code: bool = False, link: str = "") -
     return Value(text=value, tone=tone, is_code=is_code, link=link)
 
 
-def number(shown: str, value: float, *, tone: str = "") -> Value:
+def number(shown: str, value: float, *, tone: str = "", doubt: str = "") -> Value:
     """A cell that shows one thing and sorts by its value."""
-    return Value(text=shown, sort=value, tone=tone)
+    return Value(text=shown, sort=value, tone=tone, doubt=doubt)

@@ -1,4 +1,4 @@
-"""Write the tables of docs/authoring-scenarios.md anew from the registries: `make tables`."""
+"""Write the tables of docs/authoring-scenarios.md and docs/*.schema.json anew: `make tables`."""
 
 import re
 import sys
@@ -7,6 +7,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from tests.contract.test_registries import PAGE, row, tables
+from tests.contract.test_results_schema import DOCS, documents
 
 
 def main() -> None:
@@ -23,6 +24,8 @@ def main() -> None:
         if not count:
             raise SystemExit(f"{PAGE}: no table between `<!-- {name} -->` and `<!-- end -->`")
     PAGE.write_text(text)
+    for name, data in documents().items():
+        (DOCS / name).write_bytes(data)
 
 
 if __name__ == "__main__":

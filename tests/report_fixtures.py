@@ -220,6 +220,8 @@ def run_of(
             ms_p95=5400,
             ms_p99=6900,
             ms_max=7700,
+            ms_p50_range=(3480, 3790) if struck else None,
+            ms_p95_range=(5020, 6310) if struck else None,
         ),
         latencies=(
             Distribution(
@@ -229,6 +231,9 @@ def run_of(
                 ms_p95=11_300,
                 ms_p99=14_800,
                 ms_max=19_900,
+                ms_p50_range=(6090, 6330),
+                ms_p95_range=(10_900, 11_900),
+                ms_p99_range=(13_900, 16_400),
             ),
             Distribution(
                 name="start",

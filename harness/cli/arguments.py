@@ -41,8 +41,9 @@ def parser() -> argparse.ArgumentParser:
     repro.add_argument("run", type=Path, metavar="RUN")
     _add_machine(repro)
     _add_sweep(commands.add_parser("sweep", help="strike every call of one program at every point"))
-    report = commands.add_parser("report", help="write the page of a stored matrix or run again")
-    report.add_argument("directory", type=Path, metavar="DIRECTORY")
+    _add_report(
+        commands.add_parser("report", help="write the page of a stored matrix or run again")
+    )
     explain = commands.add_parser("explain", help="one agent's timeline, in plain words")
     explain.add_argument("run", type=Path, metavar="RUN")
     explain.add_argument("agent", metavar="AGENT")
@@ -53,6 +54,20 @@ def parser() -> argparse.ArgumentParser:
     clean.add_argument("--out", type=Path, default=Path("runs"), help="folder of the runs")
     clean.add_argument("--keep", type=int, default=0, metavar="N", help="keep the newest N")
     return top
+
+
+def _add_report(command: argparse.ArgumentParser) -> None:
+    command.description = (
+        "Writes report.html, report.md and junit.xml into DIRECTORY from its results. Appends the "
+        "Markdown to $GITHUB_STEP_SUMMARY where that is set."
+    )
+    command.add_argument(
+        "directory", type=Path, metavar="DIRECTORY", help="of a matrix, or of one run"
+    )
+    command.add_argument("--junit", type=Path, metavar="FILE", help="JUnit XML there, too")
+    command.add_argument(
+        "--plots", action="store_true", help="every plot as SVG and PNG into DIRECTORY/plots"
+    )
 
 
 def _add_run(command: argparse.ArgumentParser) -> None:

@@ -10,6 +10,7 @@ import msgspec
 
 from harness.cli import running
 from harness.cli.asking import orders_of, sweep_orders_of
+from harness.cli.job_summary import tell_job
 from harness.cli.providing import provide
 from harness.errors import UsageError
 from harness.explain import explain
@@ -17,7 +18,7 @@ from harness.plan import Plan
 from harness.provide.doctor import run_doctor
 from harness.results import MatrixResult, RunResult, decode_matrix, decode_run
 from harness.runner.judge import read_judged
-from reports.pages import write_pages
+from reports.pages import write_junit, write_pages, write_plots
 from reports.text import render_text
 from scenarios.matrices import MATRICES
 
@@ -103,8 +104,14 @@ def report(arguments: argparse.Namespace) -> int:
             exit_code=only.exit_code,
             runs=(only,),
         )
-    for page in write_pages(matrix, root):
-        print(f"page: {page}")
+    written = list(write_pages(matrix, root))
+    if arguments.junit is not None:
+        written.append(write_junit(matrix, root, arguments.junit))
+    if arguments.plots:
+        written += write_plots(matrix, root)
+    for path in written:
+        print(f"{'page' if path.suffix == '.html' else 'also'}: {path}")
+    tell_job(matrix, root)
     return 0
 
 

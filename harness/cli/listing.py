@@ -10,6 +10,7 @@ from harness.engines.registry import ENGINES
 from harness.faults import FAULTS
 from harness.scenario import Scenario, to_json
 from harness.stores import STORES
+from harness.thresholds import NAMES
 from scenarios import SCENARIOS
 from scenarios.matrices import MATRICES
 
@@ -47,6 +48,7 @@ def sections() -> dict[str, dict[str, str]]:
         },
         "stores": {name: f"durability {one.durability}" for name, one in STORES.items()},
         "brokers": dict.fromkeys(BROKERS, ""),
+        "names for thresholds": {name: one.text for name, one in NAMES.items()},
         "faults": {name: (type(one).__doc__ or "").splitlines()[0] for name, one in FAULTS.items()},
         "mutants, which misbehave on purpose so that a checker must find it": {
             name: summary.removeprefix(MUTANT)

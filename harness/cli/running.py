@@ -12,6 +12,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from harness.cli.job_summary import tell_job
 from harness.clock import NS_PER_S, SystemClock
 from harness.cluster.keeper import keep
 from harness.errors import OnceproofError
@@ -103,7 +104,9 @@ def _harness(
     console.rule("result", align="left")
     console.print(render_text(matrix, root), highlight=False, markup=False, soft_wrap=True)
     for page in pages:
-        console.print(f"page: {page}", highlight=False, soft_wrap=True)
+        word = "page" if page.suffix == ".html" else "also"
+        console.print(f"{word}: {page}", highlight=False, soft_wrap=True)
+    tell_job(matrix, root)
     return code
 
 

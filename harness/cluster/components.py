@@ -1,5 +1,7 @@
 """Component files: read from components/, connection metadata overridden, written into the run."""
 
+from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import yaml
@@ -33,3 +35,12 @@ def write_component(component: Component, *, source: Path, target: Path) -> Path
     effective = target / component.file
     effective.write_text(yaml.safe_dump(content, sort_keys=False))
     return effective
+
+
+def components_beside(state: Component, kinds: Iterable[str]) -> list[Component]:
+    """What an engine wants beside its state store, such as memory: files of that name, same place.
+
+    ``state-redis.yaml`` and ``memory`` make ``memory-redis.yaml``.
+    """
+    _, _, store = state.file.partition("-")
+    return [replace(state, file=f"{kind}-{store}") for kind in kinds]

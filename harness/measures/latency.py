@@ -1,12 +1,19 @@
 """Latency: how long things took, from full-precision samples."""
 
+import math
+
 import numpy as np
+from numpy.typing import NDArray
 
 from harness.clock import NS_PER_MS
 from harness.history import NONE, Evidence, Ints, Kind, RequestOutcome
 from harness.measures.portion import portions
 from harness.measures.recovery import resumes
 from harness.results import Distribution
+
+Floats = NDArray[np.float64]
+TAIL = 0.025
+"""On either side of an interval of 95 %."""
 
 
 def distribution(name: str, samples_ns: Ints) -> Distribution:
@@ -21,7 +28,45 @@ def distribution(name: str, samples_ns: Ints) -> Distribution:
         ms_p95=float(p95),
         ms_p99=float(p99),
         ms_max=float(most),
+        ms_p50_range=_range_ms(samples_ns, 0.50),
+        ms_p95_range=_range_ms(samples_ns, 0.95),
+        ms_p99_range=_range_ms(samples_ns, 0.99),
     )
+
+
+def quantile_ranks(samples: int, quantile: float) -> tuple[int, int] | None:
+    """Ranks, from 1, of the samples between which a quantile lies with at least 95 %.
+
+    Exact and free of any shape: the number of samples below the quantile is binomial. None when so
+    few samples cannot bound it from both sides. Samples are taken as independent; those of one
+    fault are not quite.
+
+    Source: David and Nagaraja, Order Statistics, 3rd edition, 7.1.
+    """
+    if samples < 1 or quantile**samples > TAIL or (1 - quantile) ** samples > TAIL:
+        return None
+    below = np.cumsum(np.exp(_log_binomial(samples, quantile)))
+    low = int(np.searchsorted(below, TAIL, side="right"))
+    high = int(np.searchsorted(below, 1 - TAIL, side="left")) + 1
+    return (low, high) if low >= 1 and high <= samples else None
+
+
+def _log_binomial(samples: int, ratio: float) -> Floats:
+    """Logarithm of the likelihood of 0 to ``samples`` successes."""
+    steps = np.arange(1, samples + 1)
+    log_choose = np.concatenate(([0.0], np.cumsum(np.log((samples - steps + 1) / steps))))
+    hits = np.arange(samples + 1)
+    found: Floats = log_choose + hits * math.log(ratio) + (samples - hits) * math.log(1 - ratio)
+    return found
+
+
+def _range_ms(samples_ns: Ints, quantile: float) -> tuple[float, float] | None:
+    ranks = quantile_ranks(len(samples_ns), quantile)
+    if ranks is None:
+        return None
+    low, high = ranks[0] - 1, ranks[1] - 1
+    found = np.partition(samples_ns, (low, high)) / NS_PER_MS
+    return float(found[low]), float(found[high])
 
 
 def agent_latency_ns(evidence: Evidence) -> Ints:

@@ -90,6 +90,7 @@ def price(evidence: Evidence, walk: Iterable[Portion]) -> Repeats:
         counts.update(_count(portion))
     requests = evidence.requests
     is_auxiliary = requests.kind == Kind.AUXILIARY
+    is_answered = requests.completion_tokens > 0  # An auxiliary answer carries no receipt.
     is_step = requests.kind == Kind.STEP
     used = counts["used_steps"]
     return Repeats(
@@ -99,7 +100,7 @@ def price(evidence: Evidence, walk: Iterable[Portion]) -> Repeats:
         wasted_tokens=counts["wasted_tokens"],
         useful_tokens=counts["useful_tokens"],
         auxiliary_count=int(np.count_nonzero(is_auxiliary)),
-        auxiliary_tokens=_tokens(requests, np.flatnonzero(is_auxiliary & requests.is_executed)),
+        auxiliary_tokens=_tokens(requests, np.flatnonzero(is_auxiliary & is_answered)),
         requests_per_used_step=int(np.count_nonzero(is_step)) / used if used else 0.0,
         limited_count=int(np.count_nonzero(requests.outcome == RequestOutcome.LIMITED)),
         requests_count=requests.count,

@@ -26,6 +26,7 @@ from harness.measures.timeline import timelines_of
 from harness.plan import Plan, parse_programs
 from harness.results import Assumption, FaultRow, PromiseRow, RunResult, SweepCell
 from harness.runner.blank import blank_result
+from harness.runner.figured import figured
 from harness.runner.order import Order
 from harness.sweep import cells_of, held_note
 from harness.verdict import PROMISES, Anomaly, CheckResult, Verdict, bound_ratio, worst
@@ -50,7 +51,7 @@ def judge(root: Path) -> RunResult:
     if not (root / "manifest.json").exists() and archived.facts is not None:
         seal(root, archived.evidence)
     anomalies = _write_anomalies(root, archived.evidence)
-    result = result_of(archived, root=root)
+    result = figured(result_of(archived, root=root), archived)
     if archived.plan.sweep is None:
         return result
     return replace(result, sweep=_sweep_cells(root, archived, anomalies))

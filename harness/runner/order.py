@@ -12,6 +12,7 @@ from harness.plan import Cell, SweepSpec
 from harness.protocols import EngineSpec
 from harness.scenario import Scenario, problems_of
 from harness.stores import STORES
+from harness.thresholds import problems_of_thresholds
 
 PATTERN_KINDS = {
     "chain": ("say",),
@@ -54,7 +55,7 @@ def spec_of(cell: Cell) -> EngineSpec:
 def problems_of_order(order: Order) -> list[str]:
     """Everything that makes an order impossible, one sentence each."""
     cell = order.cell
-    problems = problems_of(order.scenario)
+    problems = problems_of(order.scenario) + problems_of_thresholds(order.scenario.thresholds)
     for fault in order.scenario.faults:
         if fault.kind not in FAULTS:
             problems.append(f"unknown fault {fault.kind!r}; known: {', '.join(FAULTS)}")

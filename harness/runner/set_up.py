@@ -12,7 +12,7 @@ from pathlib import Path
 import httpx
 
 from harness.clock import Clock
-from harness.cluster.components import write_component
+from harness.cluster.components import components_beside, write_component
 from harness.cluster.dapr import ControlPlane, DaprCommands
 from harness.cluster.pods import Pods, PodTemplate
 from harness.cluster.ports import Ports
@@ -52,13 +52,14 @@ class SetUp:
     ports: Ports
     http: httpx.AsyncClient
 
-    async def start(self, witness: WitnessProcess, undo: contextlib.AsyncExitStack) -> Pods:
+    async def start(
+        self, witness: WitnessProcess, store: Store, undo: contextlib.AsyncExitStack
+    ) -> Pods:
         """Start everything and wait until it is healthy; ``undo`` ends it in reverse order.
 
         Raises:
             MachineError: a part died or was not ready in time; in a group of exceptions.
         """
-        store = self._store()
         undo.push_async_callback(store.stop)
         undo.push_async_callback(witness.stop)
         control_plane = self._control_plane()
@@ -79,9 +80,8 @@ class SetUp:
                 group.create_task(control_plane.start(self.http))
         component = store.component()
         if component is not None:
-            write_component(
-                component, source=self.provided.components, target=self.folder.components
-            )
+            for one in (component, *components_beside(component, self.spec.components)):
+                write_component(one, source=self.provided.components, target=self.folder.components)
         pods = self._pods(witness, control_plane)
         undo.push_async_callback(pods.stop)
         for pod in pods.by_slot.values():
@@ -107,7 +107,8 @@ class SetUp:
                 )
         return {str(name): str(value) for name, value in answer["versions"].items()}
 
-    def _store(self) -> Store:
+    def store(self) -> Store:
+        """The store of the run's cell, not yet started."""
         place = StorePlace(
             folder=self.folder.state / "store",
             processes=self.processes,

@@ -28,6 +28,7 @@ from harness.runner.costs import Costs
 from harness.runner.display import Display
 from harness.runner.driving import Driver
 from harness.runner.folder import RunFolder
+from harness.runner.kept import Kept
 from harness.runner.roster import Roster
 from harness.runner.sender import Sender
 from harness.runner.set_up import Provided, SetUp
@@ -55,6 +56,7 @@ class Walk:
     facts: dict[str, object] = field(default_factory=dict)
     _costs: Costs = field(default_factory=Costs)
     _watch: Watch = field(init=False)
+    _kept: Kept | None = None
 
     def __post_init__(self) -> None:
         self._watch = Watch(
@@ -108,7 +110,9 @@ class Walk:
         )
         async with contextlib.AsyncExitStack() as undo:
             witness = WitnessProcess(processes=processes, ports=ports, clock=self.clock, http=http)
-            pods = await set_up.start(witness, undo)
+            store = set_up.store()
+            self._kept = Kept(store=store, slots=self.folder.state / "slots")
+            pods = await set_up.start(witness, store, undo)
             supervisor = Supervisor(
                 pods=pods,
                 processes=processes,
@@ -225,6 +229,8 @@ class Walk:
         """Load, faults, drain; returns how it ended."""
         since_load = SinceLoad(witness, steps_before=(await witness.progress()).answered_steps)
         self._costs.begin(processes)
+        assert self._kept is not None
+        await self._kept.begin()
         await witness.note("phase", "load", {})
         driver = self._driver(
             processes,
@@ -256,6 +262,8 @@ class Walk:
         self.facts["lateness_ms_p99"] = driver.result().lateness.ms_p99 or 0.0
         await witness.note("phase", "end", {})
         self._costs.sample(processes)
+        await self._kept.end()
+        self.facts |= {"store": self._kept.figures, "store_reason": self._kept.reason}
         return ending
 
     def _trouble(self, *texts: str) -> None:

@@ -16,6 +16,7 @@ from harness.runner.conductor import Conductor
 from harness.runner.costs import Costs
 from harness.runner.display import Display, Snapshot
 from harness.runner.driving import Driver, DriverProgress
+from harness.thresholds import broken_live, parse_threshold
 
 TICK_S = 0.25
 FINAL_HEAL_S = 20
@@ -50,6 +51,7 @@ class Watch:
         ``witness`` counts from the begin of the load. A task of ``tasks`` that broke raises here.
         """
         scenario = self.plan.scenario
+        thresholds = tuple(parse_threshold(text) for text in scenario.thresholds)
         began_ns = self.clock.monotonic_ns()
         arrivals_ns = 0
         last_steps, last_ns, speed = 0, began_ns, 0.0
@@ -69,6 +71,9 @@ class Watch:
             self.display.show(self._snapshot(seen, progress, speed, pods, conductor))
             if self.interrupted.is_set():
                 return "interrupted"
+            broken = broken_live(thresholds, live_figures(seen, progress, now_ns - began_ns))
+            if broken:
+                return f"aborted: {broken}"
             if seen.started >= seen.planned > 0 and not arrivals_ns:
                 arrivals_ns = now_ns
                 await witness.note("phase", "drain", {})
@@ -144,3 +149,14 @@ class Watch:
             pods_ready=sum(pod.is_ready for pod in pods.by_slot.values()),
             pods=len(pods.by_slot),
         )
+
+
+def live_figures(seen: DriverProgress, progress: Progress, elapsed_ns: int) -> dict[str, float]:
+    """What thresholds that abort may speak of, by `harness.thresholds.NAMES`."""
+    return {
+        "started": seen.started,
+        "ended": seen.ended,
+        "failed": seen.failed,
+        "limited": progress.limited,
+        "elapsed": elapsed_ns / NS_PER_S,
+    }

@@ -10,15 +10,18 @@ import pytest
 
 from harness import scenario as specs
 from harness.engines.registry import ENGINES
+from harness.expressions import BYTES, COUNT, PER_SECOND, SECONDS
 from harness.faults import FAULTS
 from harness.plan import PATTERN_STEPS
 from harness.scenario import FaultSpec, LlmSpec, LoadSpec, Scenario
 from harness.stores import STORES
+from harness.thresholds import NAMES
 from scenarios import SCENARIOS
 from scenarios.matrices import MATRICES
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "authoring-scenarios.md"
+UNIT_WORDS = {COUNT: "number", SECONDS: "duration", PER_SECOND: "rate", BYTES: "size"}
 RECORDS = {"": Scenario, "load.": LoadSpec, "llm.": LlmSpec, "faults.N.": FaultSpec}
 
 
@@ -47,6 +50,10 @@ def tables() -> dict[str, list[tuple[str, ...]]]:
         "stores": [
             (f"`{name}`", first_sentence(one.__doc__), one.durability)
             for name, one in STORES.items()
+        ],
+        "thresholds": [
+            (f"`{name}`", UNIT_WORDS[one.dimension], one.text, "yes" if one.is_live else "")
+            for name, one in NAMES.items()
         ],
         "fields": [
             (f"`{prefix}{field.name}`", default_of(field), texts.get(field.name, ""))

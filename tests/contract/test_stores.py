@@ -14,6 +14,7 @@ from harness.cluster.components import write_component
 from harness.cluster.ports import Ports
 from harness.cluster.processes import Processes
 from harness.errors import MachineError
+from harness.protocols import CountingStore
 from harness.stores import STORES, make_store
 from harness.stores.place import StorePlace
 
@@ -111,6 +112,51 @@ def test_the_component_of_a_store_can_be_written(tmp_path: Path, name: str) -> N
         assert all(
             value.startswith(("127.0.0.1:", str(tmp_path))) for value in component.metadata.values()
         )
+
+    perform(tmp_path, act)
+
+
+@EVERY
+def test_a_store_says_what_it_holds(tmp_path: Path, name: str) -> None:
+    """Bytes grow by what is stored; asking changes nothing. What cannot be seen is absent."""
+
+    async def act(processes: Processes) -> None:
+        store = make_store(name, place(tmp_path, processes))
+        await store.start()
+        assert isinstance(store, CountingStore)
+        before = await store.figures()
+        again = await store.figures()
+        assert before == again
+        assert set(before) == {
+            "redis": {"operations", "bytes"},
+            "in-memory": set(),
+            "none": {"bytes"},
+            "sqlite": {"bytes"},
+        }.get(name, set(before))
+        if name == "redis":
+            component = store.component()
+            assert component is not None
+            for number in range(1200):
+                await ask(component.metadata["redisHost"], "SET", f"step-{number}", "x" * 100)
+            after = await store.figures()
+            assert after["operations"] - before["operations"] == 1200
+            assert after["bytes"] - before["bytes"] > 1200 * 100
+        await store.stop()
+
+    perform(tmp_path, act)
+
+
+@NEEDS_REDIS
+def test_a_store_that_is_gone_has_no_figures(tmp_path: Path) -> None:
+    """An error of ours, not a hang and not a zero."""
+
+    async def act(processes: Processes) -> None:
+        store = make_store("redis", place(tmp_path, processes))
+        await store.start()
+        await processes.kill(processes.all)
+        assert isinstance(store, CountingStore)
+        with pytest.raises(MachineError, match="gave no figures"):
+            await store.figures()
 
     perform(tmp_path, act)
 

@@ -19,6 +19,7 @@ import pytest
 from harness.cluster.ports import Ports
 from harness.engines.contract import About
 from harness.engines.control.adapter import Control
+from harness.engines.langgraph.adapter import LangGraph
 from harness.engines.reference.adapter import Reference
 from harness.oracle import outcome_receipt, required_of
 from harness.plan import PATTERN_STEPS
@@ -37,10 +38,12 @@ ENGINES: dict[str, tuple[Engine, str]] = {
     "reference": (Reference(), "default"),
     "control:naive": (Control(), "naive"),
     "control:guarded": (Control(), "guarded"),
+    "langgraph": (LangGraph(), "sqlite-sync"),
 }
 """Workers that need nothing but the witness."""
 
-KEEPS_RESULTS = ("reference", "control:guarded")
+KEEPS_RESULTS = ("reference", "control:guarded", "langgraph")
+OFFERS_NO_KEY = ("control:naive", "langgraph")
 
 PORTS = Ports(os.getpid())
 
@@ -175,6 +178,14 @@ def program_of(agent: str, pattern: str, steps: int = STEPS) -> Program:
     return Program(agent=agent, steps=PATTERN_STEPS[pattern](agent, "Ada, engineer", steps))
 
 
+def lacking(engine: str, program: Program) -> str:
+    """Why an engine cannot run a program, in its own words; empty when it can."""
+    adapter, variant = ENGINES[engine]
+    spec = adapter.spec(variant)
+    kinds = [step.kind for step in program.steps if step.kind not in spec.kinds]
+    return "; ".join(f"not implemented: {kind}: {spec.lacks[kind]}" for kind in kinds)
+
+
 def expected_of_chain(program: Program) -> int:
     """The receipt that the outcome of a chain must carry."""
     value = receipts.receipt(SEED, program.agent, "1", 0, [])
@@ -279,6 +290,8 @@ def test_about_agrees_with_the_adapter(engine: str, pod: Slot) -> None:
 def test_each_pattern_ends_completed_with_its_receipt(engine: str, pod: Slot, pattern: str) -> None:
     """Each pattern runs to the end: what the plan demands, once, and the oracle's outcome."""
     program = program_of(f"{engine}-{pattern}", pattern)
+    if reason := lacking(engine, program):
+        pytest.skip(reason)
 
     assert pod.post(program) == 202
     for step in program.steps:
@@ -451,7 +464,7 @@ def test_after_a_kill_each_engine_goes_on_as_it_says(engine: str, tmp_path: Path
             receipts.tag(agent, path) for agent, path, _ in repeated if agent[0] == "c"
         }
         assert not repeated_tags & {receipts.tag_of(value) for value in used}
-        assert set(applied.values()) == {1}
+        assert engine in OFFERS_NO_KEY or set(applied.values()) == {1}
     else:
         assert {(program.agent, "1", 0) for program in programs} <= repeated
         assert max(applied.values()) == 2

@@ -202,7 +202,7 @@ def ask(agent: str, path: str, turn: int = 0, **more: object) -> Told:
     return Told(line, agent, path)
 
 
-def used(agent: str, path: str, turn: int = 0, *, by: str = "") -> Told:
+def used(agent: str, path: str, turn: int = 0, *, by: str = "", is_answered: bool = False) -> Told:
     """A ledger line carries the latest receipt: an auxiliary request of `by` or the agent."""
 
     def line(teller: Teller) -> None:
@@ -225,6 +225,22 @@ def used(agent: str, path: str, turn: int = 0, *, by: str = "") -> Told:
             context=[entry],
         )
         teller.records.append(record)
+        if is_answered:
+            teller.records.append(
+                End(
+                    seq=teller.seq,
+                    t_ns=teller.tick(),
+                    begin=record.seq,
+                    outcome="answered",
+                    status=200,
+                    receipt=0,
+                    mark=record.seq,
+                    completion_tokens=5,
+                    retry_after_ms=-1,
+                    is_applied=False,
+                    is_final=False,
+                )
+            )
 
     return Told(line, agent, path)
 

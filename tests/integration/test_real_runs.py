@@ -102,11 +102,12 @@ def has_runtime() -> str:
     return ""
 
 
-def test_dapr_resumes_its_agents_on_loopback_alone(tmp_path: Path) -> None:
+@pytest.mark.parametrize("engine", ["dapr_workflow", "dapr_agents"])
+def test_dapr_resumes_its_agents_on_loopback_alone(tmp_path: Path, engine: str) -> None:
     """A real Dapr run with a killed pod is judged; all listen on loopback; nothing is left."""
     if reason := has_runtime():
         pytest.skip(reason)
-    run = started(tmp_path, "dapr_workflow")
+    run = started(tmp_path, engine)
     wait_for("3 pods ready", run)
     folder = run_folder(tmp_path)
     listening = {

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from harness.cluster.components import write_component
+from harness.cluster.components import components_beside, write_component
+from harness.engines.registry import ENGINES
 from harness.errors import UsageError
 from harness.protocols import Component
 
@@ -59,3 +60,22 @@ def test_a_file_that_is_no_component_is_named(tmp_path: Path, text: str | None, 
 
     assert "state.yaml" in str(caught.value)
     assert not (tmp_path / "out").exists()
+
+
+def test_what_an_engine_wants_beside_the_store_is_shipped() -> None:
+    """Each further component of an engine has a file for every store of that engine."""
+    for engine in ENGINES.values():
+        for spec in map(engine.spec, engine.variants):
+            for store in spec.stores if spec.components else ():
+                shipped = Component(file=f"state-{store}.yaml", metadata={})
+                for component in components_beside(shipped, spec.components):
+                    assert (SHIPPED / component.file).is_file()
+
+
+def test_components_beside_the_store_share_its_address() -> None:
+    """The same metadata, in files that are named after what they are for."""
+    state = Component(file="state-redis.yaml", metadata={"redisHost": "127.0.0.1:20001"})
+
+    assert components_beside(state, ("memory",)) == [
+        Component(file="memory-redis.yaml", metadata={"redisHost": "127.0.0.1:20001"})
+    ]

@@ -97,4 +97,4 @@ def test_an_entry_is_on_file_when_append_returns(tmp_path: Path) -> None:
 
 def test_each_variant_has_a_policy() -> None:
     """What the adapter offers is what the worker can be."""
-    assert Reference().variants == ("default", *MUTANTS)
+    assert Reference().variants == ("default", "slow", *MUTANTS)

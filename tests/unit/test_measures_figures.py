@@ -78,6 +78,21 @@ def test_wasted_tokens_are_those_the_outcome_does_not_rest_on() -> None:
     assert price.requests_per_used_step == pytest.approx(1.5)
 
 
+def test_auxiliary_answers_have_a_price() -> None:
+    """What the framework asks for itself is paid, though no receipt comes with it."""
+    evidence = evidence_of(
+        ask("a1", "1"),
+        used("a1", "1", is_answered=True),
+        used("a1", "1"),
+        ask("a1", "2"),
+        outcome("a1"),
+    )
+
+    price = repeats_of(evidence)
+
+    assert (price.auxiliary_count, price.auxiliary_tokens, price.useful_tokens) == (2, 15, 30)
+
+
 def test_repeats_are_told_by_the_fault_that_explains_them() -> None:
     """Each repeat counts once, for the fault on its victim first."""
     evidence = evidence_of(

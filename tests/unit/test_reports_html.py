@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from reports.drawing import page_svg
 from reports.html import render_html
 from reports.pages import write_pages
-from reports.plots import throughput_svg
+from reports.plots import throughput
 from tests import report_fixtures as fixtures
 
 VOID = {"meta", "link", "br", "path", "use", "input", "img"}
@@ -178,13 +179,16 @@ def test_sizes() -> None:
         fixtures.invalid_run(), series=long, faults=fixtures.fault_rows(40, every_s=20)
     )
 
-    assert len(throughput_svg(run, "p").encode()) < 60_000
+    drawing = throughput(run)
+    assert drawing is not None
+    assert len(page_svg(drawing, "p").encode()) < 60_000
     assert len(render_html(fixtures.matrix_of(run)).encode()) < 250_000
 
 
 def test_pages_are_written_whole(tmp_path: Path) -> None:
-    """Two files, the page first, and no draft is left."""
+    """Three files, the page first, and no draft is left."""
     written = write_pages(fixtures.valid_matrix(), tmp_path)
 
-    assert [path.name for path in written] == ["report.html", "report.md"]
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["report.html", "report.md"]
+    names = ["report.html", "report.md", "junit.xml"]
+    assert [path.name for path in written] == names
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(names)

@@ -5,7 +5,9 @@ from hypothesis import strategies as st
 
 from harness import seeds
 
-names = st.lists(st.text(st.characters(exclude_characters="\x1f"), max_size=8), max_size=3)
+names = st.lists(
+    st.text(st.characters(codec="utf-8", exclude_characters="\x1f"), max_size=8), max_size=3
+)
 
 
 @given(seed=st.integers(), name=names)

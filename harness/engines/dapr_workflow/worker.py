@@ -1,130 +1,25 @@
-"""The worker of a pod: the contract's HTTP side over Dapr's workflow client.
-
-Starting is by gRPC: Dapr's HTTP start with the id of a running workflow blocks, and then runs the
-whole agent again (1.18.2).
-"""
-
-import asyncio
-import contextlib
-import importlib.metadata
-import os
-import sys
-from collections.abc import Iterator
+"""The worker of a pod: `python -m harness.engines.dapr_workflow.worker`."""
 
 import grpc
-import httpx
-import msgspec
-from dapr.ext.workflow import WorkflowRuntime, WorkflowStatus
-from dapr.ext.workflow.aio import DaprWorkflowClient
+from dapr.ext.workflow import WorkflowRuntime
 
-from harness.engines.contract import About, AgentView, Surroundings, serve
+from harness.engines.contract import Surroundings, main
+from harness.engines.dapr_client import WorkflowWorker, about_of
+from harness.engines.dapr_workflow.adapter import DaprWorkflow
 from harness.engines.dapr_workflow.agent import WORKFLOW, runtime
-from harness.engines.walk import KINDS
-from harness.errors import EngineError
-from harness.scenario import Program
-
-SIDECAR_READY_S = 60.0
-ENDED = {
-    WorkflowStatus.COMPLETED: "completed",
-    WorkflowStatus.FAILED: "failed",
-    WorkflowStatus.TERMINATED: "failed",
-}
 
 
-class DaprWorkflowWorker:
-    """See Worker."""
-
-    def __init__(self, surroundings: Surroundings) -> None:
-        """The sidecar's ports come from DAPR_HTTP_PORT and DAPR_GRPC_PORT, as for any Dapr app."""
-        self.about = About(
-            engine="dapr_workflow",
-            variant=surroundings.variant,
-            versions={
-                name: importlib.metadata.version(name) for name in ("dapr", "dapr-ext-workflow")
-            },
-            recovery="native",
-            intake="durable",
-            any_pod_answers=True,
-            kinds=KINDS,
-        )
-        self._runtime: WorkflowRuntime | None = None
-        self._client: DaprWorkflowClient | None = None
-
-    async def open(self) -> None:
-        """Wait for the sidecar, connect the workflow worker to it."""
-        await _sidecar_outbound(int(os.environ["DAPR_HTTP_PORT"]))
-        self._runtime = runtime()
-        await asyncio.to_thread(self._runtime.start)
-        self._client = DaprWorkflowClient()
-
-    async def start(self, agent: str, program: Program) -> None:
-        """Schedule the workflow under the agent's id, unless it exists in whatever state.
-
-        Reading first matters: Dapr accepts the id of an *ended* workflow again and runs it anew.
-        """
-        assert self._client is not None
-        with _rpc_errors():
-            if await self._client.get_workflow_state(agent, fetch_payloads=False) is not None:
-                return
-            await self._client.schedule_new_workflow(
-                WORKFLOW, input=msgspec.to_builtins(program), instance_id=agent
-            )
-
-    async def view(self, agent: str) -> AgentView | None:
-        """Ask the engine."""
-        assert self._client is not None
-        with _rpc_errors():
-            state = await self._client.get_workflow_state(agent)
-        if state is None:
-            return None
-        status = ENDED.get(state.runtime_status, "running")
-        if status == "running":
-            return AgentView(status="running", output="")
-        if status == "failed":
-            details = state.failure_details
-            reason = f"{details.error_type}: {details.message}" if details else "no details"
-            print(f"agent {agent} failed: {reason}", file=sys.stderr, flush=True)  # noqa: T201
-            return AgentView(status="failed", output=reason)
-        return AgentView(status="completed", output=msgspec.json.decode(state.serialized_output))
-
-    async def receive(self, agent: str, name: str, payload: str) -> bool:
-        """Raise the event; Dapr keeps one that comes before the workflow waits for it."""
-        assert self._client is not None
-        with _rpc_errors():
-            if await self._client.get_workflow_state(agent, fetch_payloads=False) is None:
-                return False
-            await self._client.raise_workflow_event(agent, name, data=payload)
-        return True
-
-    async def close(self) -> None:
-        """Disconnect; what runs goes on elsewhere or later."""
-        if self._runtime is not None:
-            await asyncio.to_thread(self._runtime.shutdown)
+def _connect() -> WorkflowRuntime:
+    made = runtime()
+    made.start()
+    return made
 
 
-@contextlib.contextmanager
-def _rpc_errors() -> Iterator[None]:
-    """A failed call to the sidecar leaves open what happened."""
-    try:
-        yield
-    except grpc.aio.AioRpcError as error:
-        raise EngineError(f"{error.code().name}: {error.details()}") from error
-
-
-async def _sidecar_outbound(port: int) -> None:
-    """Return when the sidecar's building blocks are up; it does not wait for us to be."""
-    url = f"http://127.0.0.1:{port}/v1.0/healthz/outbound"
-    async with asyncio.timeout(SIDECAR_READY_S), httpx.AsyncClient() as http:
-        while True:
-            try:
-                if (await http.get(url)).is_success:
-                    return
-            except httpx.TransportError:
-                pass
-            await asyncio.sleep(0.05)
+def _worker(surroundings: Surroundings) -> WorkflowWorker:
+    about = about_of(DaprWorkflow().spec(surroundings.variant), "dapr", "dapr-ext-workflow")
+    return WorkflowWorker(about, workflow=WORKFLOW, connect=_connect)
 
 
 if __name__ == "__main__":
     grpc.aio.init_grpc_aio()
-    around = Surroundings.from_environ(dict(os.environ))
-    serve(DaprWorkflowWorker(around), around)
+    main(_worker)

@@ -7,9 +7,11 @@ from harness.engines.reference.memory import Memory
 from harness.engines.reference.mutants import MUTANTS
 from harness.engines.reference.planting import CORRECT, Planting, parse_variant
 from harness.engines.reference.policy import Policy
+from harness.engines.reference.slow import Slow
 from harness.errors import UsageError
 
-VARIANTS: tuple[str, ...] = (CORRECT, *MUTANTS)
+SLOW = "slow"
+VARIANTS: tuple[str, ...] = (CORRECT, SLOW, *MUTANTS)
 
 
 def check_variant(variant: str) -> str:
@@ -19,7 +21,7 @@ def check_variant(variant: str) -> str:
         UsageError: no such variant.
     """
     name, _ = parse_variant(variant)
-    if name not in VARIANTS:
+    if name not in VARIANTS or (name == SLOW and variant != SLOW):
         raise UsageError(
             f"unknown variant {variant!r} of reference; known: {', '.join(VARIANTS)}; a mutant may "
             "be followed by @ and a number, one agent in how many it harms"
@@ -32,6 +34,8 @@ def summary_of(variant: str) -> str:
     name = check_variant(variant)
     if name == CORRECT:
         return "journals each result before it uses it, and resumes by itself"
+    if name == SLOW:
+        return "keeps every promise, and waits 100 ms before each LLM call"
     first = (MUTANTS[name].__doc__ or "").splitlines()[0]
     return f"a mutant: {first[0].lower()}{first[1:].rstrip('.')}"
 
@@ -41,4 +45,6 @@ def make_policy(variant: str, memory: Memory, llm: Llm, folder: Path) -> Policy:
     name, rate = check_variant(variant), parse_variant(variant)[1]
     if name == CORRECT:
         return Policy(memory, llm)
+    if name == SLOW:
+        return Slow(memory, llm)
     return MUTANTS[name](memory, llm, Planting(mutant=name, rate=rate, folder=folder))

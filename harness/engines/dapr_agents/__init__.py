@@ -1,0 +1,1 @@
+"""Dapr Agents: DurableAgent and LLM activities as Dapr workflows; recovery is native."""

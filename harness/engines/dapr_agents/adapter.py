@@ -1,0 +1,39 @@
+"""What the harness must know of Dapr Agents."""
+
+import sys
+
+from harness.engines.walk import KINDS
+from harness.errors import UsageError
+from harness.protocols import EngineSpec
+
+SUMMARIES = {
+    "default": "tool loop as DurableAgent, other steps as LLM activities; all settings as shipped",
+    "tuned": "as default, with 64 worker threads and ten attempts that start one second apart",
+}
+
+
+class DaprAgents:
+    """See Engine."""
+
+    name = "dapr_agents"
+    variants = tuple(SUMMARIES)
+
+    def spec(self, variant: str) -> EngineSpec:
+        """See Engine."""
+        if variant not in self.variants:
+            raise UsageError(
+                f"unknown variant {variant!r} of {self.name}; known: {', '.join(self.variants)}"
+            )
+        return EngineSpec(
+            engine=self.name,
+            variant=variant,
+            summary=SUMMARIES[variant],
+            recovery="native",
+            intake="durable",
+            any_pod_answers=True,
+            kinds=KINDS,
+            worker=(sys.executable, "-m", "harness.engines.dapr_agents.worker"),
+            needs_dapr=True,
+            stores=("redis", "in-memory"),
+            components=("memory", "registry"),
+        )

@@ -1,0 +1,121 @@
+"""A program as a Dapr workflow over the framework's parts, as its quickstarts show them.
+
+A step that only asks is an activity with the framework's chat client; a step with tools is a
+DurableAgent, called as a child workflow. Workflow code runs again from the top at every replay, so
+it draws nothing and asks no clock.
+"""
+
+from collections.abc import Callable, Generator
+from datetime import timedelta
+from typing import Any
+
+import msgspec
+from dapr.ext.workflow import (
+    DaprWorkflowContext,
+    RetryPolicy,
+    WorkflowActivityContext,
+    WorkflowRuntime,
+    when_all,
+)
+from dapr_agents import DurableAgent
+from dapr_agents.agents.configs import WorkflowRetryPolicy
+from dapr_agents.workflow.utils.core import call_agent
+
+from harness.engines.dapr_agents.agents import SETTINGS, chat_client, recorder
+from harness.engines.walk import child_program, fill, outcome_path
+from harness.scenario import Program, Step
+
+WORKFLOW = "program"
+
+Flow = Generator[Any, Any, Any]
+Json = dict[str, Any]
+
+
+class Programs:
+    """The workflow and its activity, bound to the agents of this process."""
+
+    def __init__(self, variant: str) -> None:
+        """Make the agents and register everything; the sidecar must be up."""
+        settings = SETTINGS[variant]
+        self._llm = chat_client()
+        self._retry = retry_policy(settings.retry)
+        self.runtime = WorkflowRuntime(maximum_thread_pool_workers=settings.threads)
+        self._recorder: DurableAgent = recorder(self.runtime, settings)
+        self.runtime.register_workflow(_named(self.program, WORKFLOW), name=WORKFLOW)
+        self.runtime.register_activity(_named(self.ask, "ask"), name="ask")
+
+    def start(self) -> None:
+        """Register the agents' own workflows and connect the worker to the sidecar."""
+        self._recorder.start()
+
+    def program(self, ctx: DaprWorkflowContext, program_json: Json) -> Flow:
+        """Walk the program; the output is the last step's answer."""
+        program = msgspec.convert(program_json, Program)
+        answers: dict[str, str] = {}
+        for step in program.steps:
+            if step.kind == "parallel":
+                yield from self._parallel(ctx, step, answers)
+            elif step.kind == "child":
+                child = child_program(f"{ctx.instance_id}-{step.path}", step, answers)
+                answers[outcome_path(child)] = yield ctx.call_child_workflow(
+                    WORKFLOW, input=msgspec.to_builtins(child), instance_id=child.agent
+                )
+            elif step.kind == "wait":
+                yield ctx.create_timer(timedelta(seconds=step.wait_s))
+            elif step.kind == "receive":
+                answers[step.path] = yield ctx.wait_for_external_event(step.path)
+            else:
+                answers[step.path] = _text(step, (yield self._begun(ctx, step, answers)))
+        return answers[program.steps[-1].path]
+
+    def _parallel(self, ctx: DaprWorkflowContext, step: Step, answers: dict[str, str]) -> Flow:
+        """All branches side by side, a step of each at a time."""
+        for number in range(max(len(branch) for branch in step.branches)):
+            wave = [branch[number] for branch in step.branches if number < len(branch)]
+            results = yield when_all([self._begun(ctx, one, answers) for one in wave])
+            for one, result in zip(wave, results, strict=True):
+                answers[one.path] = _text(one, result)
+
+    def _begun(self, ctx: DaprWorkflowContext, step: Step, answers: dict[str, str]) -> Any:
+        """The step as a task of the workflow: an agent's run or one LLM activity."""
+        prompt = fill(step.prompt, answers)
+        if step.kind == "tools":
+            return call_agent(
+                ctx,
+                self._recorder.name,
+                input={"task": prompt},
+                app_id=self._recorder.appid,
+                instance_id=f"{ctx.instance_id}-{step.path}",
+            )
+        return ctx.call_activity("ask", input=prompt, retry_policy=self._retry)
+
+    def ask(self, _ctx: WorkflowActivityContext, prompt: str) -> str:
+        """Activity: one prompt to the LLM. A thread of the worker waits with it."""
+        text: str = self._llm.generate([{"role": "user", "content": prompt}]).get_message().content
+        return text
+
+
+def retry_policy(policy: WorkflowRetryPolicy) -> RetryPolicy:
+    """The framework's policy in the SDK's words, as DurableAgent translates it for itself."""
+    return RetryPolicy(
+        max_number_of_attempts=policy.max_attempts,
+        first_retry_interval=timedelta(seconds=policy.initial_backoff_seconds),
+        max_retry_interval=timedelta(seconds=policy.max_backoff_seconds),
+        backoff_coefficient=policy.backoff_multiplier,
+    )
+
+
+def _text(step: Step, result: Any) -> str:
+    """A step's answer: an agent gives its final message, an activity the words."""
+    text: str = result["content"] if step.kind == "tools" else result
+    return text
+
+
+def _named(method: Callable[..., Any], name: str) -> Callable[..., Any]:
+    """A plain function, since the SDK writes attributes on what it registers."""
+
+    def call(ctx: Any, given: Any) -> Any:
+        return method(ctx, given)
+
+    call.__name__ = name
+    return call

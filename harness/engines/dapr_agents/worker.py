@@ -1,0 +1,34 @@
+"""The worker of a pod: `python -m harness.engines.dapr_agents.worker`.
+
+The framework takes seconds to import; the pod is not ready before.
+"""
+
+import os
+
+os.environ["OTEL_SDK_DISABLED"] = "true"  # Read at import; nothing is sent to anybody.
+
+
+import grpc
+from dapr.ext.workflow import WorkflowRuntime
+
+from harness.engines.contract import Surroundings, main
+from harness.engines.dapr_agents.adapter import DaprAgents
+from harness.engines.dapr_agents.programs import WORKFLOW, Programs
+from harness.engines.dapr_client import WorkflowWorker, about_of
+
+
+def _worker(surroundings: Surroundings) -> WorkflowWorker:
+    spec = DaprAgents().spec(surroundings.variant)
+
+    def connect() -> WorkflowRuntime:
+        programs = Programs(spec.variant)
+        programs.start()
+        return programs.runtime
+
+    about = about_of(spec, "dapr", "dapr-ext-workflow", "dapr-agents")
+    return WorkflowWorker(about, workflow=WORKFLOW, connect=connect)
+
+
+if __name__ == "__main__":
+    grpc.aio.init_grpc_aio()
+    main(_worker)

@@ -1,0 +1,1 @@
+"""LangGraph: an agent is a thread of a StateGraph, a step a node; recovery is assisted."""

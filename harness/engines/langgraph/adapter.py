@@ -1,0 +1,99 @@
+"""What the harness must know of LangGraph."""
+
+import sys
+from dataclasses import dataclass, field
+
+from harness.errors import UsageError
+from harness.protocols import EngineSpec
+
+ENGINE = "langgraph"
+KINDS = ("say", "tools", "parallel", "child", "receive")
+NO_TIMER = "LangGraph has no durable timer; a sleep in a node starts anew when the node runs again"
+NO_CHECKPOINTER = "interrupt() needs a checkpointer"
+BEFORE_INTERRUPT = "interrupt() runs its node again from the top, with every effect before it"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Variant:
+    """A way to run it."""
+
+    summary: str
+    saver: str
+    """none, memory, sqlite or postgres: which of LangGraph's checkpointers."""
+    durability: str = "sync"
+    """sync, async or exit, LangGraph's own words; without meaning when there is no saver."""
+    is_naive: bool = False
+    """Several effects in a node."""
+    lacks: dict[str, str] = field(default_factory=dict)
+    """Beside the timer, which none of them has."""
+
+
+VARIANTS = {
+    "sqlite-sync": Variant(
+        summary="one effect per node, AsyncSqliteSaver, durability sync", saver="sqlite"
+    ),
+    "sqlite-async": Variant(
+        summary="one effect per node, AsyncSqliteSaver, durability async (the default)",
+        saver="sqlite",
+        durability="async",
+    ),
+    "sqlite-exit": Variant(
+        summary="one effect per node, AsyncSqliteSaver, durability exit",
+        saver="sqlite",
+        durability="exit",
+    ),
+    "memory": Variant(
+        summary="one effect per node, InMemorySaver: lost with the process", saver="memory"
+    ),
+    "none": Variant(
+        summary="one effect per node, no checkpointer",
+        saver="none",
+        lacks={"receive": NO_CHECKPOINTER},
+    ),
+    "naive": Variant(
+        summary="several effects in a node, AsyncSqliteSaver, durability sync",
+        saver="sqlite",
+        is_naive=True,
+        lacks={"receive": BEFORE_INTERRUPT},
+    ),
+}
+"""The first is the default."""
+
+
+def variant_of(name: str) -> Variant:
+    """Look a variant up.
+
+    Raises:
+        UsageError: no such variant.
+    """
+    if name not in VARIANTS:
+        raise UsageError(f"unknown variant {name!r} of {ENGINE}; known: {', '.join(VARIANTS)}")
+    return VARIANTS[name]
+
+
+def kinds_of(variant: Variant) -> tuple[str, ...]:
+    """Step kinds that a variant's worker interprets."""
+    return tuple(kind for kind in KINDS if kind not in variant.lacks)
+
+
+class LangGraph:
+    """See Engine."""
+
+    name = ENGINE
+    variants = tuple(VARIANTS)
+
+    def spec(self, variant: str) -> EngineSpec:
+        """See Engine."""
+        chosen = variant_of(variant)
+        return EngineSpec(
+            engine=ENGINE,
+            variant=variant,
+            summary=chosen.summary,
+            recovery="assisted",
+            intake="volatile",
+            any_pod_answers=False,
+            kinds=kinds_of(chosen),
+            worker=(sys.executable, "-m", "harness.engines.langgraph.worker"),
+            stores=("postgres",) if chosen.saver == "postgres" else ("none",),
+            lacks={"wait": NO_TIMER, **chosen.lacks},
+        )

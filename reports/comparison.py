@@ -1,0 +1,137 @@
+"""The plots over all runs of a matrix: engines against each other, a picture a scenario.
+
+Runs of other scenarios carry other loads and faults, so they never share an axis. Repeats of one
+cell share a row, so that their spread can be seen.
+"""
+
+from collections.abc import Callable
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator, NullFormatter
+
+from harness.results import Distribution, MatrixResult, RunResult
+from reports import compare, marks
+from reports.compare import Column
+from reports.drawing import Drawing, Palette, duration_axis, plain, quiet
+from reports.intervals import mean_range
+from reports.rows import offered_steps
+from reports.wording import milliseconds, one_line, shortened
+
+NAME_WIDTH = 30
+ROW_IN, SIZE_IN = 0.27, 9.4
+SPREAD = 0.6
+"""Part of a row over which repeats are spread."""
+
+Row = tuple[str, list[RunResult]]
+
+
+def comparison_drawings(matrix: MatrixResult) -> tuple[Drawing, ...]:
+    """A drawing for each scenario that at least two judged cells ran."""
+    found: list[Drawing] = []
+    for scenario in dict.fromkeys(run.scenario for run in matrix.runs):
+        rows = _rows([one for one in compare.columns(matrix) if one.run.scenario == scenario])
+        if len(rows) > 1:
+            found.append(_drawing(len(found) + 1, scenario, rows))
+    return tuple(found)
+
+
+def _rows(columns: list[Column]) -> list[Row]:
+    """Name -> the repeats of that cell, in the order of the matrix."""
+    rows: dict[str, list[RunResult]] = {}
+    for column in columns:
+        if column.run.state == "judged":
+            rows.setdefault(_name(column), []).append(column.run)
+    return list(rows.items())
+
+
+def _name(column: Column) -> str:
+    """Engine and variant; the store only where it is not the usual one."""
+    run = column.run
+    places = [place for place in (run.store, run.broker) if place not in ("", "none", "redis")]
+    return " ".join([column.engine, *(f"({place})" for place in places)])
+
+
+def _drawing(number: int, scenario: str, rows: list[Row]) -> Drawing:
+    name = one_line(scenario)
+    has_victims = any(run.resume.count for _, runs in rows for run in runs)
+    fastest = [
+        f"{label}: agents p50 {milliseconds(_agents(runs[0]).ms_p50)}"
+        + (f", victims p50 {milliseconds(runs[0].resume.ms_p50)}" if runs[0].resume.count else "")
+        for label, runs in rows
+    ]
+    victims = (
+        "Victim resume time runs from the fault to the first newly used step of an exposed agent. "
+        if has_victims
+        else ""
+    )
+    return Drawing(
+        key=f"{number}",
+        title=f"Engines in {name}",
+        caption=f"{name}: bars are intervals of 95 %, of percentiles by order statistics and of "
+        f"means by batch means. {victims}Steps per second while load was offered, which depends on "
+        "the load that each engine was offered. Repeats share a row.",
+        description=f"{'; '.join(fastest)}. The table at a glance has every number.",
+        draw=lambda palette: _figure(rows, palette, has_victims=has_victims),
+    )
+
+
+def _figure(rows: list[Row], palette: Palette, *, has_victims: bool) -> Figure:
+    height = 0.95 + ROW_IN * len(rows)
+    figure = Figure(figsize=(SIZE_IN, height))
+    figure.subplots_adjust(
+        left=0.225, right=0.985, top=1 - 0.5 / height, bottom=0.32 / height, wspace=0.09
+    )
+    panels = figure.subplots(1, 3 if has_victims else 2, sharey=True)
+    _durations(panels[0], "agent, start to end", rows, _agents, palette)
+    if has_victims:
+        _durations(panels[1], "victim resume time", rows, lambda run: run.resume, palette)
+    _rates(panels[-1], rows, palette)
+    panels[0].set_yticks(range(len(rows)), [plain(shortened(name, NAME_WIDTH)) for name, _ in rows])
+    panels[0].set_ylim(len(rows) - 0.4, -0.6)
+    for axes in panels:
+        axes.grid(axis="both")
+        quiet(axes)
+    return figure
+
+
+def _durations(
+    axes: Axes,
+    title: str,
+    rows: list[Row],
+    pick: Callable[[RunResult], Distribution],
+    palette: Palette,
+) -> None:
+    for place, (_, runs) in enumerate(rows):
+        for row, run in zip(_places(place, len(runs)), runs, strict=True):
+            if pick(run).count:
+                marks.percentiles(axes, row, pick(run), palette, has_p99=False)
+    axes.set_title(title, loc="left", fontsize=10, pad=18)
+    if any(pick(run).ms_p50 > 0 for _, runs in rows for run in runs):
+        axes.set_xscale("log")
+        axes.xaxis.set_major_formatter(duration_axis())
+        axes.xaxis.set_minor_formatter(NullFormatter())
+        marks.percentile_legend(axes, palette, has_p99=False)
+
+
+def _rates(axes: Axes, rows: list[Row], palette: Palette) -> None:
+    for place, (_, runs) in enumerate(rows):
+        for row, run in zip(_places(place, len(runs)), runs, strict=True):
+            values = offered_steps(run)
+            if values:
+                mean = sum(values) / len(values)
+                marks.dot(axes, row, mean, mean_range(values), color=palette.first)
+    axes.set_title("steps per second", loc="left", fontsize=10, pad=18)
+    axes.set_xlim(left=0)
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=4))
+
+
+def _places(place: int, repeats: int) -> list[float]:
+    if repeats == 1:
+        return [float(place)]
+    return [place + SPREAD * (number / (repeats - 1) - 0.5) for number in range(repeats)]
+
+
+def _agents(run: RunResult) -> Distribution:
+    empty = Distribution(name="agent", count=0, ms_p50=0, ms_p95=0, ms_p99=0, ms_max=0)
+    return next((entry for entry in run.latencies if entry.name == "agent"), empty)
