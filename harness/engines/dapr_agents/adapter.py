@@ -9,6 +9,11 @@ from harness.protocols import EngineSpec
 SUMMARIES = {
     "default": "tool loop as DurableAgent, other steps as LLM activities; all settings as shipped",
     "tuned": "as default, with 64 worker threads and ten attempts that start one second apart",
+    "mcp": "as default, the tool from an MCP server in the pod",
+    "crew": "as default, the tool asks a crew of CrewAI first",
+    "approval": "as default, each tool call waits for a human's approval",
+    "roundrobin": "as default, an orchestrator hands the tool loop to one of two agents in turn",
+    "random": "as default, an orchestrator hands the tool loop to one of two agents by chance",
 }
 
 

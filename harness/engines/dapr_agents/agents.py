@@ -1,36 +1,46 @@
-"""The agents of the engine: what a user of Dapr Agents would write from its quickstarts.
+"""The agents of the engine: what a user of Dapr Agents would write from its quickstarts."""
 
-A tool of this framework gets its arguments and nothing else: no workflow, no task execution id. So
-the effect is posted without an idempotency key.
-"""
+import threading
+from dataclasses import dataclass, field
 
-import os
-from dataclasses import dataclass
-
-import httpx
+import grpc
 from dapr.ext.workflow import WorkflowRuntime
-from dapr_agents import DurableAgent, OpenAIChatClient, tool
-from dapr_agents.agents.configs import AgentExecutionConfig, WorkflowRetryPolicy
+from dapr_agents import DurableAgent, OpenAIChatClient
+from dapr_agents.agents.configs import (
+    AgentExecutionConfig,
+    OrchestrationMode,
+    WorkflowRetryPolicy,
+)
+from dapr_agents.hooks import Hooks, RequireApproval
 
-from harness.engines.llm import MODEL, TIMEOUT_S
+from harness.engines.dapr_agents.tools import tools_of
+from harness.engines.llm import MODEL
 
 RECORDER = "recorder"
 ITERATIONS_MAX = 100
 """The framework stops at 10 and calls that completed; a program may ask for more turns."""
+HUMAN_S = 0.2
+"""How often the human looks for something to approve."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """What a variant sets."""
 
-    threads: int | None
+    threads: int | None = None
     """Worker threads; None for the SDK's own: processors plus 4."""
-    retry: WorkflowRetryPolicy
+    retry: WorkflowRetryPolicy = field(default_factory=WorkflowRetryPolicy)
     """Of every activity, the agents' own included."""
+    tool: str = "function"
+    """function | mcp | crew: what `record` is."""
+    has_human: bool = False
+    """Each tool call waits for a human's approval."""
+    orchestration: OrchestrationMode | None = None
+    """How an orchestrator picks one of two recorders for a step."""
 
 
 SETTINGS = {
-    "default": Settings(threads=None, retry=WorkflowRetryPolicy()),
+    "default": Settings(),
     "tuned": Settings(
         threads=64,
         retry=WorkflowRetryPolicy(
@@ -40,19 +50,13 @@ SETTINGS = {
             backoff_multiplier=1.5,
         ),
     ),
+    "mcp": Settings(tool="mcp"),
+    "crew": Settings(tool="crew"),
+    "approval": Settings(has_human=True),
+    "roundrobin": Settings(orchestration=OrchestrationMode.ROUNDROBIN),
+    "random": Settings(orchestration=OrchestrationMode.RANDOM),
 }
 """By variant."""
-
-
-def record(agent: str, path: str, value: str) -> str:
-    """Write a value down and get a receipt for it."""
-    posted = httpx.post(
-        os.environ["ONCEPROOF_EFFECTS_URL"],
-        json={"agent": agent, "path": path, "value": value},
-        timeout=TIMEOUT_S,
-    )
-    receipt: str = posted.raise_for_status().json()["receipt"]
-    return receipt
 
 
 def chat_client() -> OpenAIChatClient:
@@ -60,16 +64,56 @@ def chat_client() -> OpenAIChatClient:
     return OpenAIChatClient(model=MODEL)
 
 
-def recorder(runtime: WorkflowRuntime, settings: Settings) -> DurableAgent:
-    """The agent with a tool. It asks the sidecar for its components, so the sidecar must be up."""
+def make_agent(runtime: WorkflowRuntime, settings: Settings) -> DurableAgent:
+    """The agent to call for a step, not yet started; others that it needs are registered.
+
+    Each asks the sidecar for its components when it is made, so the sidecar must be up.
+    """
+    if settings.orchestration is None:
+        return _recorder(RECORDER, runtime, settings)
+    for name in (f"{RECORDER}-a", f"{RECORDER}-b"):
+        _recorder(name, runtime, settings).register(runtime)
     return DurableAgent(
-        name=RECORDER,
+        name="team",
+        llm=chat_client(),
+        # One round: every round hands out the whole task again.
+        execution=AgentExecutionConfig(orchestration_mode=settings.orchestration, max_iterations=1),
+        retry_policy=settings.retry,
+        runtime=runtime,
+    )
+
+
+def start(agent: DurableAgent, settings: Settings) -> None:
+    """Connect the runtime to the sidecar, which hands out work from then on."""
+    agent.start()
+    if settings.has_human:
+        threading.Thread(target=_approve_all, args=(agent,), daemon=True).start()
+
+
+def _recorder(name: str, runtime: WorkflowRuntime, settings: Settings) -> DurableAgent:
+    """An agent with the tool."""
+    return DurableAgent(
+        name=name,
         role="Recorder",
         goal="Record what is found and keep the receipts.",
         instructions=["Record each value with the tool, then conclude."],
-        tools=[tool(record)],
+        tools=tools_of(settings.tool),
         llm=chat_client(),
         execution=AgentExecutionConfig(max_iterations=ITERATIONS_MAX),
         retry_policy=settings.retry,
         runtime=runtime,
+        hooks=Hooks(before_tool_call=[lambda _: RequireApproval()]) if settings.has_human else None,
     )
+
+
+def _approve_all(agent: DurableAgent) -> None:
+    """Be the human: approve what this process lists as pending, as one would who polls its page."""
+    pause = threading.Event()
+    while not pause.wait(HUMAN_S):
+        for request in agent.list_pending_approvals():
+            try:
+                agent.raise_approval_event(
+                    request["instance_id"], request["approval_request_id"], approved=True
+                )
+            except (RuntimeError, grpc.RpcError) as error:  # It has ended, or the sidecar has.
+                print(f"approval of {request['instance_id']} failed: {error}", flush=True)  # noqa: T201

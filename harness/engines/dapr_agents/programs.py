@@ -5,7 +5,7 @@ DurableAgent, called as a child workflow. Workflow code runs again from the top 
 it draws nothing and asks no clock.
 """
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -17,12 +17,11 @@ from dapr.ext.workflow import (
     WorkflowRuntime,
     when_all,
 )
-from dapr_agents import DurableAgent
 from dapr_agents.agents.configs import WorkflowRetryPolicy
 from dapr_agents.workflow.utils.core import call_agent
 
-from harness.engines.dapr_agents.agents import SETTINGS, chat_client, recorder
-from harness.engines.walk import child_program, fill, outcome_path
+from harness.engines.dapr_agents.agents import SETTINGS, chat_client, make_agent, start
+from harness.engines.walk import branches_of, child_program, fill, is_accepted, outcome_path
 from harness.scenario import Program, Step
 
 WORKFLOW = "program"
@@ -35,26 +34,35 @@ class Programs:
     """The workflow and its activity, bound to the agents of this process."""
 
     def __init__(self, variant: str) -> None:
-        """Make the agents and register everything; the sidecar must be up."""
+        """Make the agents, register everything and connect to the sidecar, which must be up."""
         settings = SETTINGS[variant]
         self._llm = chat_client()
         self._retry = retry_policy(settings.retry)
         self.runtime = WorkflowRuntime(maximum_thread_pool_workers=settings.threads)
-        self._recorder: DurableAgent = recorder(self.runtime, settings)
         self.runtime.register_workflow(_named(self.program, WORKFLOW), name=WORKFLOW)
         self.runtime.register_activity(_named(self.ask, "ask"), name="ask")
-
-    def start(self) -> None:
-        """Register the agents' own workflows and connect the worker to the sidecar."""
-        self._recorder.start()
+        self._agent = make_agent(self.runtime, settings)
+        start(self._agent, settings)
 
     def program(self, ctx: DaprWorkflowContext, program_json: Json) -> Flow:
         """Walk the program; the output is the last step's answer."""
         program = msgspec.convert(program_json, Program)
         answers: dict[str, str] = {}
-        for step in program.steps:
+        yield from self._sequence(ctx, program.steps, answers)
+        return answers[program.steps[-1].path]
+
+    def _sequence(
+        self, ctx: DaprWorkflowContext, steps: Sequence[Step], answers: dict[str, str]
+    ) -> Flow:
+        """Steps one after another; what an answer decides is decided alike at every replay."""
+        for step in steps:
             if step.kind == "parallel":
-                yield from self._parallel(ctx, step, answers)
+                yield from self._side_by_side(ctx, step.branches, answers)
+            elif step.kind == "judge":
+                for one in step.branches:
+                    yield from self._sequence(ctx, one, answers)
+                    if is_accepted(answers[one[-1].path]):
+                        break
             elif step.kind == "child":
                 child = child_program(f"{ctx.instance_id}-{step.path}", step, answers)
                 answers[outcome_path(child)] = yield ctx.call_child_workflow(
@@ -65,13 +73,19 @@ class Programs:
             elif step.kind == "receive":
                 answers[step.path] = yield ctx.wait_for_external_event(step.path)
             else:
-                answers[step.path] = _text(step, (yield self._begun(ctx, step, answers)))
-        return answers[program.steps[-1].path]
+                answer = _text(step, (yield self._begun(ctx, step, answers)))
+                answers[step.path] = answer
+                if step.kind == "route":
+                    yield from self._sequence(ctx, branches_of(step, answer)[0], answers)
+                elif step.kind == "plan":
+                    yield from self._side_by_side(ctx, branches_of(step, answer), answers)
 
-    def _parallel(self, ctx: DaprWorkflowContext, step: Step, answers: dict[str, str]) -> Flow:
-        """All branches side by side, a step of each at a time."""
-        for number in range(max(len(branch) for branch in step.branches)):
-            wave = [branch[number] for branch in step.branches if number < len(branch)]
+    def _side_by_side(
+        self, ctx: DaprWorkflowContext, branches: Sequence[Sequence[Step]], answers: dict[str, str]
+    ) -> Flow:
+        """All branches at once, a step of each at a time."""
+        for number in range(max(len(branch) for branch in branches)):
+            wave = [branch[number] for branch in branches if number < len(branch)]
             results = yield when_all([self._begun(ctx, one, answers) for one in wave])
             for one, result in zip(wave, results, strict=True):
                 answers[one.path] = _text(one, result)
@@ -82,9 +96,9 @@ class Programs:
         if step.kind == "tools":
             return call_agent(
                 ctx,
-                self._recorder.name,
+                self._agent.name,
                 input={"task": prompt},
-                app_id=self._recorder.appid,
+                app_id=self._agent.appid,
                 instance_id=f"{ctx.instance_id}-{step.path}",
             )
         return ctx.call_activity("ask", input=prompt, retry_policy=self._retry)

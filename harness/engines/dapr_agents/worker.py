@@ -21,9 +21,7 @@ def _worker(surroundings: Surroundings) -> WorkflowWorker:
     spec = DaprAgents().spec(surroundings.variant)
 
     def connect() -> WorkflowRuntime:
-        programs = Programs(spec.variant)
-        programs.start()
-        return programs.runtime
+        return Programs(spec.variant).runtime
 
     about = about_of(spec, "dapr", "dapr-ext-workflow", "dapr-agents")
     return WorkflowWorker(about, workflow=WORKFLOW, connect=connect)
