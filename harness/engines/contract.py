@@ -29,6 +29,9 @@ BODY_BYTES_MAX = 16 * 1024 * 1024
 STOP_S = 0.9
 """From SIGTERM on the process has this long; then the kernel ends it, stuck threads or not."""
 
+VIEW_WAIT_S_MAX = 60
+"""Longest that a GET of an agent may be held, seconds."""
+
 _CLOSE_S = 0.6
 
 
@@ -165,6 +168,14 @@ class Receiver(Protocol):
         Raises:
             EngineError: as `Worker.start` does.
         """
+
+
+@runtime_checkable
+class Waiter(Protocol):
+    """A worker whose engine can tell an end when it comes, instead of being asked again."""
+
+    async def view_at_end(self, agent: str, wait_s: float) -> AgentView | None:
+        """As `Worker.view`, held back until the agent has ended, at most ``wait_s``."""
 
 
 class Background:
@@ -343,12 +354,18 @@ class _Desk:
         return _json(202, {"agent": body.agent})
 
     async def view(self, request: web.Request) -> web.Response:
-        """200 with status and output, or 404."""
+        """200 with status and output, or 404; ``?wait_s=`` may hold it until the agent ends."""
         agent = request.match_info["agent"]
         if not self.is_ready:
             return _refusal(503, "not ready yet; ask /healthz")
+        wait_s = request.query.get("wait_s", "0")
+        if not wait_s.isdecimal() or int(wait_s) > VIEW_WAIT_S_MAX:
+            return _refusal(400, f"wait_s is {wait_s!r}, expected 0 to {VIEW_WAIT_S_MAX}")
         try:
-            view = await self.worker.view(agent)
+            if int(wait_s) and isinstance(self.worker, Waiter):
+                view = await self.worker.view_at_end(agent, int(wait_s))
+            else:
+                view = await self.worker.view(agent)
         except EngineError as error:
             return _refusal(503, str(error))
         return _json(200, view) if view else _refusal(404, f"no agent {agent!r} here")

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 import grpc
 import httpx
 import msgspec
-from dapr.ext.workflow import WorkflowRuntime, WorkflowStatus
+from dapr.ext.workflow import WorkflowRuntime, WorkflowState, WorkflowStatus
 from dapr.ext.workflow.aio import DaprWorkflowClient
 
 from harness.engines.contract import About, AgentView
@@ -74,18 +74,19 @@ class WorkflowWorker:
         """Ask the engine."""
         assert self._client is not None
         with _rpc_errors():
-            state = await self._client.get_workflow_state(agent)
-        if state is None:
-            return None
-        status = ENDED.get(state.runtime_status, "running")
-        if status == "running":
+            return _view(agent, await self._client.get_workflow_state(agent))
+
+    async def view_at_end(self, agent: str, wait_s: float) -> AgentView | None:
+        """Have the engine tell the end; see Waiter."""
+        assert self._client is not None
+        try:
+            with _rpc_errors():
+                state = await self._client.wait_for_workflow_completion(
+                    agent, timeout_in_seconds=int(wait_s)
+                )
+        except TimeoutError:
             return AgentView(status="running", output="")
-        if status == "failed":
-            details = state.failure_details
-            reason = f"{details.error_type}: {details.message}" if details else "no details"
-            print(f"agent {agent} failed: {reason}", file=sys.stderr, flush=True)  # noqa: T201
-            return AgentView(status="failed", output=reason)
-        return AgentView(status="completed", output=msgspec.json.decode(state.serialized_output))
+        return _view(agent, state)
 
     async def receive(self, agent: str, name: str, payload: str) -> bool:
         """Raise the event; Dapr keeps one that comes before the workflow waits for it."""
@@ -113,6 +114,21 @@ def about_of(spec: EngineSpec, *packages: str) -> About:
         any_pod_answers=spec.any_pod_answers,
         kinds=spec.kinds,
     )
+
+
+def _view(agent: str, state: WorkflowState | None) -> AgentView | None:
+    """What the engine says of a workflow, in the contract's words; None when it knows none."""
+    if state is None:
+        return None
+    status = ENDED.get(state.runtime_status, "running")
+    if status == "running":
+        return AgentView(status="running", output="")
+    if status == "failed":
+        details = state.failure_details
+        reason = f"{details.error_type}: {details.message}" if details else "no details"
+        print(f"agent {agent} failed: {reason}", file=sys.stderr, flush=True)  # noqa: T201
+        return AgentView(status="failed", output=reason)
+    return AgentView(status="completed", output=msgspec.json.decode(state.serialized_output))
 
 
 @contextlib.contextmanager

@@ -42,7 +42,7 @@ class DriverConfig:
     """Agents per second; None starts all at once."""
     starts_in_flight: int = 64
     """Bound on concurrent start requests."""
-    asks_in_flight: int = 32
+    asks_in_flight: int = 256
     """Bound on concurrent status requests."""
     any_pod_answers: bool = False
     """True when every pod takes every agent; else only the slot that the plan gave it."""

@@ -14,6 +14,8 @@ from harness.load.schedule import Arrival
 from harness.load.wire import Answer, Wire
 
 ENDS_WAIT_S = 5
+STATUS_WAIT_S = 1
+"""How long a worker may hold a GET of an agent that is about to end."""
 
 
 class _Line(msgspec.Struct):
@@ -46,9 +48,9 @@ class Worker:
         return self._wire.call("POST", url, "/agents", body=body, timeout_s=self._timeout_s)
 
     def status(self, url: str, agent: str) -> Answer:
-        """GET /agents/{id}."""
-        path = f"/agents/{quote(agent, safe='')}"
-        return self._wire.call("GET", url, path, timeout_s=self._timeout_s)
+        """GET /agents/{id}; a worker that does not know ``wait_s`` answers at once."""
+        path = f"/agents/{quote(agent, safe='')}?wait_s={STATUS_WAIT_S}"
+        return self._wire.call("GET", url, path, timeout_s=STATUS_WAIT_S + self._timeout_s)
 
     def statuses(self, url: str, agents: Iterable[str]) -> Answer:
         """POST /agents/status, which a worker may not offer."""

@@ -361,6 +361,17 @@ def test_an_unknown_agent_is_not_found(pod: Slot) -> None:
     assert pod.ask("POST", "/agents/status", {"ids": ["nobody"]}).json() == {"agents": {}}
 
 
+def test_a_status_may_be_asked_for_with_a_wait(engine: str, pod: Slot) -> None:
+    """Held or not, the answer is true; a wait that is no number or too long is refused."""
+    program = program_of(f"{engine}-wait", "chain")
+    pod.post(program)
+    pod.until_ended([program])
+
+    assert pod.ask("GET", f"/agents/{program.agent}?wait_s=1").json()["status"] == "completed"
+    assert pod.status("GET", f"/agents/{program.agent}?wait_s=soon") == 400
+    assert pod.status("GET", f"/agents/{program.agent}?wait_s=3600") == 400
+
+
 @pytest.mark.parametrize(
     ("body", "reason"),
     [
