@@ -98,9 +98,12 @@ class LlmSpec:
     requests_per_min: int | None = None
     """Quota, as a bucket that fills continuously; None means unlimited."""
     tokens_per_min: int | None = None
+    """Quota of prompt and completion tokens together; None means unlimited."""
     burst: float = 1.0
     """Share of a minute's quota that may come at once; a provider may enforce shorter periods."""
-    """Quota of prompt and completion tokens together; None means unlimited."""
+    stable_answers: bool = False
+    """Leave the attempt marks out, so that equal steps get equal bytes: for parity runs. S1 is then
+    unknown."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -164,4 +164,5 @@ def witness_config(llm: LlmSpec) -> dict[str, object]:
         "requests_per_minute": llm.requests_per_min,
         "tokens_per_minute": llm.tokens_per_min,
         "burst": llm.burst,
+        "stable_answers": llm.stable_answers,
     }
