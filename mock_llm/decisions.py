@@ -21,6 +21,10 @@ TASK_FIELDS = ("prompt", "task", "instructions", "description", "content", "quer
 """Of a task that has to be an object, the field that carries the prompt; else its first text."""
 
 
+AGENT_FIELD = "task"
+"""Of a function that is an agent, the parameter that carries the prompt."""
+
+
 def in_words(marker: Marker, value: int, text: str) -> str:
     """The answer without a form: `branch 2.`, `accept.` or `revise.` before the text, or the tasks
     as a JSON list of prompts.
@@ -63,6 +67,19 @@ def in_form(marker: Marker, value: int, text: str, schema: Schema) -> dict[str, 
         )
     name, said = decided
     return {**filled, name: said}
+
+
+def in_calls(marker: Marker, text: str, schema: Schema) -> list[dict[str, Json]] | None:
+    """A plan as the arguments of calls to an agent that is on offer as a tool, one for each task.
+
+    None when the function is no such agent: it takes no text called `task`.
+    """
+    takes = schema.properties.get(AGENT_FIELD)
+    if not isinstance(takes, Schema) or schemas.resolved(takes, schema).kind() != "string":
+        return None
+    filled = schemas.example(schema, text="ok")
+    rest = filled if isinstance(filled, dict) else {}
+    return [{**rest, AGENT_FIELD: task} for task in _tasks(marker, text)]
 
 
 def _named(marker: Marker, value: int, text: str) -> dict[str, Json]:

@@ -127,6 +127,9 @@ def reply(request: ChatRequest, reading: Reading, *, seed: int, mark: int) -> Re
     identifier = receipts.completion_id(value, mark)
     shown = receipts.render(value, mark)
     text = f"{_words(value)} {shown}"
+    delegated = _delegated(request, marker, value, mark, text)
+    if delegated:
+        return Reply(answer=Answer(id=identifier, text="", calls=delegated), receipt=value)
     if marker.directive.kind in DECISIONS:
         said, function = _decision(request, marker, value, text)
         if function is None:
@@ -141,6 +144,27 @@ def reply(request: ChatRequest, reading: Reading, *, seed: int, mark: int) -> Re
         arguments=_arguments(request.functions()[0], marker, reading.turn, shown),
     )
     return Reply(answer=Answer(id=identifier, text="", calls=(call,)), receipt=value)
+
+
+def _delegated(
+    request: ChatRequest, marker: Marker, value: int, mark: int, text: str
+) -> tuple[Call, ...]:
+    """The calls that hand a plan's tasks to the first agent that is on offer as a tool, if any."""
+    is_bound = request.is_structured() or request.forced_function() is not None
+    if marker.directive.kind != "plan" or is_bound or not request.may_call():
+        return ()
+    for function in request.functions():
+        tasks = decisions.in_calls(marker, text, schemas.parse(function.parameters))
+        if tasks is not None:
+            return tuple(
+                Call(
+                    id=receipts.call_id(value, mark, number),
+                    name=function.name,
+                    arguments=_json(task),
+                )
+                for number, task in enumerate(tasks)
+            )
+    return ()
 
 
 def _decision(
@@ -181,12 +205,22 @@ def _auxiliary(request: ChatRequest, mark: int) -> Answer:
         return Answer(id=identifier, text="", calls=(call,))
     form = request.response_format
     if form is None or form.type == "text":
-        return Answer(id=identifier, text="ok")
+        return Answer(id=identifier, text="\n".join(_last_results(request)) or "ok")
     if form.json_schema is None:
         return Answer(id=identifier, text='{"answer":"ok"}')
     return Answer(
         id=identifier, text=_json(schemas.example(schemas.parse(form.json_schema.schema)))
     )
+
+
+def _last_results(request: ChatRequest) -> list[str]:
+    """What the tools said that were called last: who is asked after them has to pass it on."""
+    results: list[str] = []
+    for message in reversed(request.messages):
+        if message.role != "tool":
+            break
+        results[:0] = message.texts()
+    return results
 
 
 def _words(value: int) -> str:

@@ -206,3 +206,61 @@ def test_a_plan_fills_the_array_of_a_schema(items: Body) -> None:
     tasks = json.loads(answer.text)["tasks"]
     prompts = [one if isinstance(one, str) else one["instructions"] for one in tasks]
     assert [read(_request(_user(prompt))).path for prompt in prompts] == ["2.b0", "2.b1"]
+
+
+def _tool(name: str, *parameters: str) -> Body:
+    schema = {"type": "object", "properties": dict.fromkeys(parameters, TEXT)}
+    return {"type": "function", "function": {"name": name, "parameters": schema}}
+
+
+def test_a_plan_is_handed_to_an_agent_that_is_a_tool() -> None:
+    """One call for each task, to the first function that takes one; each with its own marker."""
+    tools = [_tool("record", "agent", "path", "value"), _tool("worker", "task", "context")]
+    _, words, value = _reply(_request(_asks("plan=2")))
+
+    _, answer, called = _reply(_request(_asks("plan=2"), tools=tools, tool_choice="auto"))
+
+    assert called == value
+    assert [call.name for call in answer.calls] == ["worker", "worker"]
+    assert [receipts.parse_call_id(call.id) for call in answer.calls] == [
+        (receipts.Receipt(value, 5), number) for number in range(2)
+    ]
+    given = [json.loads(call.arguments)["task"] for call in answer.calls]
+    assert given == json.loads(words.text)
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"tools": [_tool("record", "agent", "path", "value")]},
+        {"tools": [_tool("worker", "task")], "tool_choice": "none"},
+    ],
+)
+def test_a_plan_without_an_agent_on_offer_is_said_in_words(more: Body) -> None:
+    """Nothing is called that does not take a task, or against the request's word."""
+    _, answer, _ = _reply(_request(_asks("plan=2"), **more))
+
+    assert answer.calls == ()
+    assert len(json.loads(answer.text)) == 2
+
+
+def test_who_is_asked_after_its_tools_passes_on_what_they_said() -> None:
+    """The plan is answered, so the call is the framework's own, and loses no receipt."""
+    tools = [_tool("worker", "task")]
+    asks = _asks("plan=2")
+    _, answer, _ = _reply(_request(asks, tools=tools))
+    calls = [
+        {"id": c.id, "type": "function", "function": {"name": c.name, "arguments": c.arguments}}
+        for c in answer.calls
+    ]
+    done = [
+        {"role": "tool", "tool_call_id": call.id, "content": f"part {number}"}
+        for number, call in enumerate(answer.calls)
+    ]
+    messages = [asks, {"role": "assistant", "content": None, "tool_calls": calls}, *done]
+    body = {"model": "m", "messages": messages, "tools": tools}
+
+    reading, last, value = _reply(parse_chat(json.dumps(body).encode()))
+
+    assert (reading.kind, reading.agent, value) == ("aux", "a1", 0)
+    assert last.text == "part 0\npart 1"

@@ -14,6 +14,7 @@ SUMMARIES = {
     "approval": "as default, each tool call waits for a human's approval",
     "roundrobin": "as default, an orchestrator hands the tool loop to one of two agents in turn",
     "random": "as default, an orchestrator hands the tool loop to one of two agents by chance",
+    "delegate": "as default, a plan is an agent's, whose tool is another agent",
 }
 
 

@@ -19,8 +19,8 @@ from harness.engines.llm import MODEL
 RECORDER = "recorder"
 ITERATIONS_MAX = 100
 """The framework stops at 10 and calls that completed; a program may ask for more turns."""
-HUMAN_S = 0.2
-"""How often the human looks for something to approve."""
+HUMAN_S = 1.0
+"""How often the human looks for something to approve: a quick one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +37,8 @@ class Settings:
     """Each tool call waits for a human's approval."""
     orchestration: OrchestrationMode | None = None
     """How an orchestrator picks one of two recorders for a step."""
+    has_workers: bool = False
+    """A plan is an agent's, which has another one as its tool."""
 
 
 SETTINGS = {
@@ -55,6 +57,7 @@ SETTINGS = {
     "approval": Settings(has_human=True),
     "roundrobin": Settings(orchestration=OrchestrationMode.ROUNDROBIN),
     "random": Settings(orchestration=OrchestrationMode.RANDOM),
+    "delegate": Settings(has_workers=True),
 }
 """By variant."""
 
@@ -64,30 +67,67 @@ def chat_client() -> OpenAIChatClient:
     return OpenAIChatClient(model=MODEL)
 
 
-def make_agent(runtime: WorkflowRuntime, settings: Settings) -> DurableAgent:
-    """The agent to call for a step, not yet started; others that it needs are registered.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Agents:
+    """Whom a program calls; all of them on one runtime."""
 
-    Each asks the sidecar for its components when it is made, so the sidecar must be up.
-    """
-    if settings.orchestration is None:
-        return _recorder(RECORDER, runtime, settings)
+    for_tools: DurableAgent
+    """For a step with tools: a recorder, or an orchestrator of two."""
+    for_plans: DurableAgent | None
+    """For a plan: a lead with a worker as its tool; None when the workflow hands out the tasks."""
+
+    def start(self, settings: Settings) -> None:
+        """Connect the runtime to the sidecar, which hands out work from then on."""
+        if self.for_plans is not None:
+            self.for_plans.register(self.for_plans.runtime)
+        self.for_tools.start()
+        if settings.has_human:
+            threading.Thread(target=_approve_all, args=(self.for_tools,), daemon=True).start()
+
+
+def make_agents(runtime: WorkflowRuntime, settings: Settings) -> Agents:
+    """Make them; each asks the sidecar for its components, so the sidecar must be up."""
+    if settings.orchestration is not None:
+        return Agents(for_tools=_team(runtime, settings), for_plans=None)
+    lead = _lead(runtime, settings) if settings.has_workers else None
+    return Agents(for_tools=_recorder(RECORDER, runtime, settings), for_plans=lead)
+
+
+def _team(runtime: WorkflowRuntime, settings: Settings) -> DurableAgent:
+    """An orchestrator, and two recorders that it finds in the registry."""
     for name in (f"{RECORDER}-a", f"{RECORDER}-b"):
         _recorder(name, runtime, settings).register(runtime)
+    # One round: every round hands out the whole task again.
+    execution = AgentExecutionConfig(orchestration_mode=settings.orchestration, max_iterations=1)
     return DurableAgent(
         name="team",
         llm=chat_client(),
-        # One round: every round hands out the whole task again.
-        execution=AgentExecutionConfig(orchestration_mode=settings.orchestration, max_iterations=1),
+        execution=execution,
         retry_policy=settings.retry,
         runtime=runtime,
     )
 
 
-def start(agent: DurableAgent, settings: Settings) -> None:
-    """Connect the runtime to the sidecar, which hands out work from then on."""
-    agent.start()
-    if settings.has_human:
-        threading.Thread(target=_approve_all, args=(agent,), daemon=True).start()
+def _lead(runtime: WorkflowRuntime, settings: Settings) -> DurableAgent:
+    """An agent whose tool is another agent, run as its child workflow."""
+    worker = DurableAgent(
+        name="worker",
+        role="Worker",
+        goal="Work out one part.",
+        llm=chat_client(),
+        retry_policy=settings.retry,
+        runtime=runtime,
+    )
+    worker.register(runtime)
+    return DurableAgent(
+        name="lead",
+        role="Lead",
+        goal="Hand out the parts and bring them together.",
+        tools=[worker],
+        llm=chat_client(),
+        retry_policy=settings.retry,
+        runtime=runtime,
+    )
 
 
 def _recorder(name: str, runtime: WorkflowRuntime, settings: Settings) -> DurableAgent:

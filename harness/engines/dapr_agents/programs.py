@@ -17,12 +17,14 @@ from dapr.ext.workflow import (
     WorkflowRuntime,
     when_all,
 )
+from dapr_agents import DurableAgent
 from dapr_agents.agents.configs import WorkflowRetryPolicy
 from dapr_agents.workflow.utils.core import call_agent
 
-from harness.engines.dapr_agents.agents import SETTINGS, chat_client, make_agent, start
+from harness.engines.dapr_agents.agents import SETTINGS, chat_client, make_agents
 from harness.engines.walk import branches_of, child_program, fill, is_accepted, outcome_path
 from harness.scenario import Program, Step
+from mock_llm.receipts import task_path
 
 WORKFLOW = "program"
 
@@ -41,8 +43,8 @@ class Programs:
         self.runtime = WorkflowRuntime(maximum_thread_pool_workers=settings.threads)
         self.runtime.register_workflow(_named(self.program, WORKFLOW), name=WORKFLOW)
         self.runtime.register_activity(_named(self.ask, "ask"), name="ask")
-        self._agent = make_agent(self.runtime, settings)
-        start(self._agent, settings)
+        self._agents = make_agents(self.runtime, settings)
+        self._agents.start(settings)
 
     def program(self, ctx: DaprWorkflowContext, program_json: Json) -> Flow:
         """Walk the program; the output is the last step's answer."""
@@ -72,6 +74,13 @@ class Programs:
                 yield ctx.create_timer(timedelta(seconds=step.wait_s))
             elif step.kind == "receive":
                 answers[step.path] = yield ctx.wait_for_external_event(step.path)
+            elif step.kind == "plan" and self._agents.for_plans is not None:
+                content = (yield self._called(ctx, self._agents.for_plans, step, answers))[
+                    "content"
+                ]
+                # The lead's last word has what its workers said; a later prompt gets it once.
+                answers |= {task_path(step.path, number): "" for number in range(step.tasks)}
+                answers[task_path(step.path, 0)] = content
             else:
                 answer = _text(step, (yield self._begun(ctx, step, answers)))
                 answers[step.path] = answer
@@ -92,16 +101,20 @@ class Programs:
 
     def _begun(self, ctx: DaprWorkflowContext, step: Step, answers: dict[str, str]) -> Any:
         """The step as a task of the workflow: an agent's run or one LLM activity."""
-        prompt = fill(step.prompt, answers)
         if step.kind == "tools":
-            return call_agent(
-                ctx,
-                self._agent.name,
-                input={"task": prompt},
-                app_id=self._agent.appid,
-                instance_id=f"{ctx.instance_id}-{step.path}",
-            )
-        return ctx.call_activity("ask", input=prompt, retry_policy=self._retry)
+            return self._called(ctx, self._agents.for_tools, step, answers)
+        return ctx.call_activity("ask", input=fill(step.prompt, answers), retry_policy=self._retry)
+
+    def _called(
+        self, ctx: DaprWorkflowContext, agent: DurableAgent, step: Step, answers: dict[str, str]
+    ) -> Any:
+        return call_agent(
+            ctx,
+            agent.name,
+            input={"task": fill(step.prompt, answers)},
+            app_id=agent.appid,
+            instance_id=f"{ctx.instance_id}-{step.path}",
+        )
 
     def ask(self, _ctx: WorkflowActivityContext, prompt: str) -> str:
         """Activity: one prompt to the LLM. A thread of the worker waits with it."""
