@@ -15,6 +15,7 @@ import psutil
 import pytest
 
 from harness.errors import MachineError
+from harness.plan import PATTERN_STEPS
 from harness.provide.redis import find_redis
 from harness.provide.runtime import find_runtime
 from mock_llm.ledger import read_ledger
@@ -31,6 +32,8 @@ SMALL = (
     "faults.0.in_flight_min=5",
     "exposures_min=5",
 )
+
+EVERY_PATTERN = "mix=" + json.dumps(dict.fromkeys(PATTERN_STEPS, 1))
 
 
 def started(out: Path, engine: str, *overrides: str) -> subprocess.Popen[str]:
@@ -104,10 +107,10 @@ def has_runtime() -> str:
 
 @pytest.mark.parametrize("engine", ["dapr_workflow", "dapr_agents"])
 def test_dapr_resumes_its_agents_on_loopback_alone(tmp_path: Path, engine: str) -> None:
-    """A real Dapr run with a killed pod is judged; all listen on loopback; nothing is left."""
+    """All patterns, a killed pod: judged, none failed; all listen on loopback; nothing is left."""
     if reason := has_runtime():
         pytest.skip(reason)
-    run = started(tmp_path, engine)
+    run = started(tmp_path, engine, EVERY_PATTERN)
     wait_for("3 pods ready", run)
     folder = run_folder(tmp_path)
     listening = {

@@ -19,7 +19,7 @@ from harness.engines.llm import MODEL
 RECORDER = "recorder"
 ITERATIONS_MAX = 100
 """The framework stops at 10 and calls that completed; a program may ask for more turns."""
-HUMAN_S = 1.0
+HUMAN_S = 3.0
 """How often the human looks for something to approve: a quick one."""
 
 
