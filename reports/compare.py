@@ -60,6 +60,16 @@ MEANINGS = {
     State.FAILED: "the harness or the machine failed; proves nothing",
 }
 """The legend of the verdict matrix."""
+SHORT_WORDS = {
+    State.HOLDS: "✓ holds",
+    State.UNKNOWN: "? unknown",
+    State.REFUTED: "✗ REFUTED",
+    State.REFUTED_UNPROMISED: "△ refuted",
+    State.NOT_OFFERED: "– no key",
+    State.SKIPPED: "⊘ skipped",
+    State.FAILED: "! failed",
+}
+"""Where there is room for one word: capitals where the engine promised it."""
 REASONED = (State.UNKNOWN, State.NOT_OFFERED, State.SKIPPED, State.FAILED)
 """States whose cells say why instead of how many."""
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator, NullFormatter
+from matplotlib.ticker import MaxNLocator
 
 from harness.results import Distribution, MatrixResult, RunResult
 from reports import compare, marks
@@ -108,9 +108,7 @@ def _durations(
                 marks.percentiles(axes, row, pick(run), palette, has_p99=False)
     axes.set_title(title, loc="left", fontsize=10, pad=18)
     if any(pick(run).ms_p50 > 0 for _, runs in rows for run in runs):
-        axes.set_xscale("log")
-        axes.xaxis.set_major_formatter(duration_axis())
-        axes.xaxis.set_minor_formatter(NullFormatter())
+        duration_axis(axes)
         marks.percentile_legend(axes, palette, has_p99=False)
 
 

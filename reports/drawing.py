@@ -17,11 +17,13 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
-from reports.wording import clean, count, decimal
+from reports.wording import clean, count
 
 PNG_DPI = 144
+WIDE = 300.0
+"""Span of a logarithmic axis from which it has labels at powers of ten alone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,15 +146,18 @@ def counted_axis() -> FuncFormatter:
     return FuncFormatter(lambda value, _: count(value))
 
 
-def duration_axis() -> FuncFormatter:
-    """Milliseconds as people say them: 5 ms, 1 s, 20 s."""
-    return FuncFormatter(
-        lambda value, _: (
-            f"{value:g} ms"
-            if value < 1000
-            else f"{decimal(value / 1000)} s".replace(".0 ", " ").replace(".00 ", " ")
-        )
-    )
+def duration_axis(axes: Axes) -> None:
+    """A logarithmic axis of milliseconds, labelled as people say them: 5 ms, 1 s, 20 s."""
+    axes.set_xscale("log")
+    low, high = axes.get_xlim()
+    is_wide = high / low > WIDE
+    axes.xaxis.set_major_locator(LogLocator(subs=(1.0,) if is_wide else (1.0, 2.0, 5.0)))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: _duration(value)))
+
+
+def _duration(ms: float) -> str:
+    return f"{ms:g} ms" if ms < 1000 else f"{ms / 1000:g} s"
 
 
 def plain(text: str) -> str:

@@ -92,21 +92,34 @@ def _broken_sentence(broken: list[Column], total: int) -> str:
 
 def controls_line(matrix: MatrixResult) -> str:
     """How the controls fared; empty without a judged control. `concerns` says when it is wrong."""
-    parts = []
+    found: dict[str, list[Column]] = {}
     for column in columns(matrix):
-        if not is_control(column.run) or column.run.state != "judged":
-            continue
-        refuted = [row.key for row in column.run.promises if row.verdict == "invalid"]
-        parts.append(
-            f"{column.engine} ({column.number}) was refuted in {key_list(refuted) or 'nothing'}"
-        )
+        if is_control(column.run) and column.run.state == "judged":
+            found.setdefault(column.engine, []).append(column)
+    parts = [_control(engine, own) for engine, own in found.items()]
     if not parts:
         return ""
-    states = {column.engine: column.state for column in columns(matrix)}
-    stands = states.get("control:guarded") in (State.VALID, State.VALID_BEYOND)
-    proof = stands and states.get("control:naive") is State.BROKE_AS_MEANT
+    stands = all(
+        column.state in (State.VALID, State.VALID_BEYOND)
+        for column in found.get("control:guarded", [])
+    )
+    breaks = any(column.state is State.BROKE_AS_MEANT for column in found.get("control:naive", []))
+    proof = breaks and stands and "control:guarded" in found
     end = " So red and green can both be reached here." if proof else ""
     return f"Controls: {'; '.join(parts)}.{end}"
+
+
+def _control(engine: str, runs: list[Column]) -> str:
+    """One control over its runs."""
+    refuted = [
+        key_list([row.key for row in column.run.promises if row.verdict == "invalid"])
+        for column in runs
+    ]
+    if len(runs) == 1:
+        return f"{engine} ({runs[0].number}) was refuted in {refuted[0] or 'nothing'}"
+    some = ", ".join(dict.fromkeys(keys for keys in refuted if keys))
+    broken = sum(bool(keys) for keys in refuted)
+    return f"{engine} was refuted in {broken} of {len(runs)} runs" + (f" ({some})" if some else "")
 
 
 def _standing_sentence(judged: list[Column]) -> str:

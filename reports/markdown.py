@@ -10,10 +10,13 @@ from pathlib import Path
 
 from harness.results import MatrixResult
 from reports import compare, headline, rows, wording
+from reports.claims import claim_rows
 from reports.compare import Column
 from reports.concerns import concerns
 from reports.overview import at_a_glance, environments, exit_meaning
 from reports.promises import promise_table
+from reports.room import COLUMNS_MAX
+from reports.scoreboard import scoreboard
 from reports.sweep import sweep_tables
 from reports.tables import Table
 from reports.witnesses import Refutation, refutations
@@ -61,7 +64,7 @@ def _top(matrix: MatrixResult) -> Iterator[str]:
     yield escaped(headline.counts_line(matrix)) + ". " + escaped(headline.controls_line(matrix))
     if matrix.runs:
         yield ""
-        yield from _vector(matrix)
+        yield from _board(matrix) if len(matrix.runs) > COLUMNS_MAX else _vector(matrix)
     found = concerns(matrix)
     if found:
         yield ""
@@ -70,6 +73,7 @@ def _top(matrix: MatrixResult) -> Iterator[str]:
         for concern in found:
             where = ", ".join(str(column.number) for column in concern.columns)
             yield f"- {escaped(concern.title)} (run {where}): {escaped(concern.text)}"
+    yield from _claims(matrix)
     yield ""
     yield "Repeat:"
     yield ""
@@ -96,6 +100,41 @@ def _vector(matrix: MatrixResult) -> Iterator[str]:
             parts += [f"engine: {escaped(cell.expectation)}"] if cell.expectation else []
             cells.append("<br>".join(parts))
         yield f"| **{row.key}** {escaped(row.text)} | " + " | ".join(cells) + " |"
+
+
+def _board(matrix: MatrixResult) -> Iterator[str]:
+    """Many runs: a row a run, since no screen has forty columns."""
+    board = scoreboard(matrix)
+    yield "| Run | Verdict | " + " | ".join(key for key, _ in board.heads) + " |"
+    yield "|---|---|" + "---|" * len(board.heads)
+    for group in board.groups:
+        yield f"| **{escaped(group.scenario)}** |" + " |" * (len(board.heads) + 1)
+        for row in group.rows:
+            name = escaped(" ".join([row.column.engine, row.place]).strip())
+            marks = [f"{mark.short} {mark.violations}".strip() for mark in row.marks]
+            state = row.column.state
+            yield (
+                f"| {row.column.number} {name} | {state.symbol} {state.word} | "
+                + " | ".join(marks)
+                + " |"
+            )
+    yield ""
+    yield "; ".join(f"**{key}** {escaped(text)}" for key, text in board.heads)
+
+
+def _claims(matrix: MatrixResult) -> Iterator[str]:
+    rows = claim_rows(matrix)
+    if not rows:
+        return
+    yield ""
+    yield "| Claim | Found | Why | Runs |"
+    yield "|---|---|---|---|"
+    for row in rows:
+        runs = ", ".join(str(column.number) for column in row.columns) or wording.NONE
+        yield (
+            f"| {escaped(row.text)} | {row.symbol} **{escaped(row.word)}** | "
+            f"{escaped(row.reason)} | {runs} |"
+        )
 
 
 def _run(column: Column, directory: Path | None, examples: int) -> Iterator[str]:

@@ -32,8 +32,11 @@ class Environments:
     """One entry a run, in the order of the matrix."""
 
 
-def at_a_glance(matrix: MatrixResult) -> Table | None:
-    """One row a judged run; None when nothing was judged."""
+def at_a_glance(matrix: MatrixResult, *, has_verdict: bool = True) -> Table | None:
+    """One row a judged run; None when nothing was judged.
+
+    Without the verdicts where a table of them stands right above.
+    """
     judged = [column for column in columns(matrix) if column.run.state == "judged"]
     if not judged:
         return None
@@ -42,7 +45,7 @@ def at_a_glance(matrix: MatrixResult) -> Table | None:
         caption="The judged runs at a glance",
         head=(
             Head(text="Run"),
-            Head(text="Verdict"),
+            *((Head(text="Verdict"),) if has_verdict else ()),
             Head(text="Agents ended", is_number=True),
             Head(text="Agents/s", is_number=True),
             Head(text="Victims", is_number=True),
@@ -55,7 +58,10 @@ def at_a_glance(matrix: MatrixResult) -> Table | None:
             Head(text="Peak memory", is_number=True),
             Head(text="Harness CPU", is_number=True),
         ),
-        rows=tuple(_glance_row(column) for column in judged),
+        rows=tuple(
+            (name, *((verdict,) if has_verdict else ()), *figures)
+            for name, verdict, *figures in map(_glance_row, judged)
+        ),
         is_sortable=len(judged) > 1,
         note="Runs of different scenarios carry different loads and faults; compare rates within "
         "a scenario only. CPU-s per 1,000 accepted agents and peak memory are of all processes "

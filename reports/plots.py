@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import PathPatch
 from matplotlib.path import Path
-from matplotlib.ticker import MaxNLocator, NullFormatter
+from matplotlib.ticker import MaxNLocator
 
 from harness.results import FaultRow, RunResult, Series
 from reports import marks
@@ -137,9 +137,7 @@ def latency(run: RunResult) -> Drawing | None:
         axes = figure.subplots()
         for row, (_, entry) in enumerate(named):
             marks.percentiles(axes, row, entry, palette)
-        axes.set_xscale("log")
-        axes.xaxis.set_major_formatter(duration_axis())
-        axes.xaxis.set_minor_formatter(NullFormatter())
+        duration_axis(axes)
         axes.grid(axis="x")
         axes.grid(visible=False, axis="y")
         axes.set_yticks(range(len(named)), [plain(name[:34]) for name, _ in named])

@@ -10,7 +10,7 @@ from pathlib import Path
 from harness.results import MatrixResult, RunResult
 from harness.verdict import PROMISE_KEYS
 from reports import compare, headline, rows, wording
-from reports.compare import Column, State
+from reports.compare import SHORT_WORDS, Column, State
 from reports.concerns import concerns
 from reports.footprint import footprint_of
 from reports.overview import exit_meaning
@@ -23,15 +23,6 @@ LABEL_WIDTH = 29
 CELL_WIDTH = 10
 WITNESSES_MAX = 3
 """Witness texts of one run; the page has the others."""
-SHORT_WORDS = {
-    State.HOLDS: "✓ holds",
-    State.UNKNOWN: "? unknown",
-    State.REFUTED: "✗ REFUTED",
-    State.REFUTED_UNPROMISED: "△ refuted",
-    State.NOT_OFFERED: "– no key",
-    State.SKIPPED: "⊘ skipped",
-    State.FAILED: "! failed",
-}
 LEGEND = {
     State.REFUTED: "✗ REFUTED: promised by the engine, and broken",
     State.REFUTED_UNPROMISED: "△ refuted: broken, and never promised",

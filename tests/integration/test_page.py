@@ -16,6 +16,7 @@ from tests import report_fixtures as fixtures
 from tests.axe import REMEDY as AXE_REMEDY
 from tests.axe import axe_script
 from tests.browser import CHROMIUM, REMEDY, Browser, browser
+from tests.report_big import ALL, big_matrix
 
 pytestmark = [
     pytest.mark.integration,
@@ -23,12 +24,12 @@ pytestmark = [
 ]
 
 
-@pytest.fixture(scope="module", params=["wide", "invalid", "hostile", "unjudged"])
+@pytest.fixture(scope="module", params=["default", "big", "hostile", "unjudged"])
 def page(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Path]:
     folder = tmp_path_factory.mktemp("page")
-    yield write_pages(fixtures.MATRICES[request.param](), folder)[0]
+    yield write_pages(ALL[request.param](), folder)[0]
 
 
 @pytest.mark.parametrize("width", [400, 1280])
@@ -119,3 +120,50 @@ def test_tables_sort(tmp_path: Path) -> None:
     assert down == sorted(down, reverse=True)
     assert up == sorted(up)
     assert len(down) == len(fixtures.valid_run().processes)
+
+
+def test_many_runs_fold_open_and_sort(tmp_path: Path) -> None:
+    """A link to a folded run opens it; a promise's column sorts within each scenario."""
+    written = write_pages(big_matrix(), tmp_path)[0]
+    severities = (
+        "[...document.querySelectorAll('#board tbody:not(.title)')]"
+        ".map(body => [...body.rows].map(row => Number(row.cells[3].dataset.sort)))"
+    )
+
+    async def look() -> tuple[list[bool], list[list[int]], int, int]:
+        async with browser(tmp_path / "profile") as shown:
+            await shown.show(written, width=1280)
+            state = "document.querySelector('#run-12 details').open"
+            before = await shown.value(state)
+            await shown.value("document.querySelector('#board a[href=\"#run-12\"]').click()")
+            await shown.value("new Promise(done => setTimeout(done, 100))")
+            after = await shown.value(state)
+            await shown.value("document.querySelectorAll('#board thead button')[3].click()")
+            found = await shown.value(severities)
+            await shown.show(written, width=1280, has_script=False)
+            rows = await shown.ask("DOM.getDocument", depth=-1)
+            return [before, after], found, str(rows).count("'TBODY'"), len(shown.complaints())
+
+    folds, found, bodies, complaints = asyncio.run(look())
+
+    assert folds == [False, True]
+    assert [len(body) for body in found] == [15, 15, 10]
+    assert all(body == sorted(body) for body in found)
+    assert max(found[0]) == 6
+    assert bodies > 6
+    assert complaints == 0
+
+
+def test_paper_has_every_page(tmp_path: Path) -> None:
+    """The page prints, on a number of sheets that somebody could read."""
+    written = write_pages(fixtures.invalid_matrix(), tmp_path)[0]
+
+    async def printed() -> bytes:
+        async with browser(tmp_path / "profile") as shown:
+            await shown.show(written, width=1280)
+            return await shown.pdf()
+
+    data = asyncio.run(printed())
+
+    assert data.startswith(b"%PDF")
+    assert 5 <= data.count(b"/Type /Page\n") <= 25
