@@ -71,8 +71,9 @@ class Browser:
         await self.ask("Emulation.setScriptExecutionDisabled", value=not has_script)
         for domain in ("Page", "Runtime", "Log", "Network"):
             await self.ask(f"{domain}.enable")
+        seen = len(self.events)
         await self.ask("Page.navigate", url=page.as_uri())
-        while not any(event.get("method") == "Page.loadEventFired" for event in self.events):
+        while not any(one.get("method") == "Page.loadEventFired" for one in self.events[seen:]):
             self.events.append(await self.socket.receive_json())
 
     async def value(self, expression: str) -> Any:

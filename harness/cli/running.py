@@ -19,6 +19,7 @@ from harness.errors import OnceproofError
 from harness.plan import Plan, PlannedAgent, draw_plan
 from harness.results import MatrixResult, RunResult, encode
 from harness.runner.display import make_display
+from harness.runner.estimate import about, corrected_s, estimate_s
 from harness.runner.folder import RunFolder
 from harness.runner.judge import failed_result, judge
 from harness.runner.order import Order, spec_of
@@ -70,13 +71,22 @@ def _harness(
     started = datetime.now(UTC)
     root = _fresh_folder(out.absolute(), f"{started:%Y%m%dT%H%M%SZ}-{name}-{seed}")
     command = "onceproof " + " ".join(sys.argv[1:])
-    console.print(f"seed {seed} | {root} | {len(orders)} runs", highlight=False, soft_wrap=True)
+    expected_s = [estimate_s(order) for order in orders]
+    console.print(
+        f"seed {seed} | {root} | {len(orders)} runs, about {about(sum(expected_s))}",
+        highlight=False,
+        soft_wrap=True,
+    )
     console.print(f"repeat: {command}", highlight=False, soft_wrap=True)
     results: list[RunResult] = []
     code = 255
     try:
         for number, order in enumerate(orders, start=1):
-            console.rule(f"{number}/{len(orders)} {order.name}", align="left")
+            took_s = (clock.monotonic_ns() - began_ns) / NS_PER_S
+            console.rule(
+                f"{number}/{len(orders)} {order.name}: {_eta(expected_s, number - 1, took_s)}",
+                align="left",
+            )
             result, is_interrupted = _one_run(
                 order, provided, seed=seed, root=root, console=console, command=command
             )
@@ -99,6 +109,12 @@ def _harness(
         exit_code=code,
         runs=tuple(results),
     )
+    _show(matrix, root, console)
+    return code
+
+
+def _show(matrix: MatrixResult, root: Path, console: Console) -> None:
+    """Write the matrix with its pages, and print its summary."""
     (root / "matrix.json").write_bytes(encode(matrix))
     pages = write_pages(matrix, root)
     console.rule("result", align="left")
@@ -107,7 +123,16 @@ def _harness(
         word = "page" if page.suffix == ".html" else "also"
         console.print(f"{word}: {page}", highlight=False, soft_wrap=True)
     tell_job(matrix, root)
-    return code
+
+
+def _eta(expected_s: list[float], done: int, took_s: float) -> str:
+    """How long this run and all that are left may take, by what the runs so far took."""
+
+    def told(left_s: float) -> str:
+        return about(corrected_s(left_s, sum(expected_s[:done]), took_s if done else 0.0))
+
+    left = f", {told(sum(expected_s[done:]))} to the end" if len(expected_s) - done > 1 else ""
+    return f"about {told(expected_s[done])}{left}"
 
 
 def exit_code_of(results: list[RunResult], *, is_comparison: bool) -> int:
@@ -176,13 +201,14 @@ def drawn(order: Order, seed: int) -> tuple[Plan, list[PlannedAgent], list[Plann
 
 def dry_run(name: str, orders: list[Order], provided: Provided, *, seed: int) -> int:
     """Draw every plan and say what would run; start nothing."""
+    print(f"{len(orders)} runs, about {about(sum(map(estimate_s, orders)))}")
     for order in orders:
         plan, agents, warm_up = drawn(order, seed)
         faults = ", ".join(f"{f.name} at {f.at_ratio:.0%} on {f.slot}" for f in plan.faults)
         print(
             f"{name}: {order.name}: {len(agents)} agents, {plan.answers_count} LLM answers, "
             f"{len(warm_up)} for the warm-up; faults: {faults or 'none'}; "
-            f"programs {plan.programs_sha256[:12]}"
+            f"programs {plan.programs_sha256[:12]}; about {about(estimate_s(order))}"
         )
     for fact, value in provided.facts.items():
         print(f"  {fact}: {value}")
