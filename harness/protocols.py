@@ -33,6 +33,8 @@ class EngineSpec:
     needs_dapr: bool = False
     stores: tuple[str, ...] = ("none",)
     """State stores that it can run on; the first is the default."""
+    ready_s: float = 60.0
+    """Time in which a pod must be ready, all pods starting at once on two busy cores."""
     components: tuple[str, ...] = ()
     """Further Dapr components at the store's address: ``memory`` is components/memory-*.yaml."""
     lacks: Mapping[str, str] = field(default_factory=dict)

@@ -143,6 +143,7 @@ class SetUp:
             witness=witness.url,
             state=self.folder.state / "slots",
             sidecar=sidecar,
+            ready_s=self.spec.ready_s,
         )
         return Pods(
             template,
