@@ -61,6 +61,7 @@ requirements: ## pin again, with hashes (needs uv)
 	$(COMPILE) --all-extras pyproject.toml -o requirements.txt
 	$(COMPILE) $(PINS)-go.in -o $(PINS)-go.txt
 	$(COMPILE) $(PINS)-redis.in -o $(PINS)-redis.txt
+	$(COMPILE) --no-deps $(PINS)-postgres.in -o $(PINS)-postgres.txt
 
 fresh-check: ## set-up as a new user on a bare machine, minutes per stage (needs root)
 	@scripts/fresh-check.sh $(ARGS)

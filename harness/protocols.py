@@ -89,6 +89,12 @@ class Store(Protocol):
     def component(self) -> Component | None:
         """The Dapr component that reaches it; None for engines with a store of their own."""
 
+    def url(self) -> str:
+        """Address for workers that reach it without a sidecar; empty when there is none.
+
+        Known when it has started; workers get it as ONCEPROOF_STATE_URL.
+        """
+
 
 @runtime_checkable
 class CountingStore(Protocol):

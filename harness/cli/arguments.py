@@ -119,4 +119,9 @@ def _add_machine(command: argparse.ArgumentParser) -> None:
     command.add_argument("--out", type=Path, default=Path("runs"), help="folder of the runs")
     command.add_argument("--dapr-bin", type=Path, help="folder with the Dapr binaries")
     command.add_argument("--redis", metavar="HOST:PORT", help="a Redis that you run, on loopback")
+    command.add_argument(
+        "--postgres",
+        metavar="URL",
+        help="an empty database of a PostgreSQL that you run, on loopback",
+    )
     command.add_argument("--keep-state", action="store_true", help="keep stores and slot folders")

@@ -26,7 +26,13 @@ from scenarios.matrices import MATRICES
 def run(arguments: argparse.Namespace) -> int:
     """Run a scenario or a matrix."""
     name, orders = orders_of(arguments)
-    provided = provide(orders, dapr_bin=arguments.dapr_bin, redis=arguments.redis, report=print)
+    provided = provide(
+        orders,
+        dapr_bin=arguments.dapr_bin,
+        redis=arguments.redis,
+        postgres=arguments.postgres,
+        report=print,
+    )
     if arguments.dry_run:
         return running.dry_run(name, orders, provided, seed=arguments.seed)
     is_comparison = bool(arguments.matrix) and MATRICES[arguments.matrix].is_comparison
@@ -45,7 +51,13 @@ def repro(arguments: argparse.Namespace) -> int:
     """Run a stored plan again."""
     plan = _plan_of(arguments.run)
     orders = running.orders_like(plan)
-    provided = provide(orders, dapr_bin=arguments.dapr_bin, redis=arguments.redis, report=print)
+    provided = provide(
+        orders,
+        dapr_bin=arguments.dapr_bin,
+        redis=arguments.redis,
+        postgres=arguments.postgres,
+        report=print,
+    )
     return running.run_kept(
         f"repro-{plan.scenario.name}",
         orders,
@@ -60,7 +72,13 @@ def repro(arguments: argparse.Namespace) -> int:
 def sweep(arguments: argparse.Namespace) -> int:
     """Strike every call of one program at every point."""
     orders = sweep_orders_of(arguments)
-    provided = provide(orders, dapr_bin=arguments.dapr_bin, redis=arguments.redis, report=print)
+    provided = provide(
+        orders,
+        dapr_bin=arguments.dapr_bin,
+        redis=arguments.redis,
+        postgres=arguments.postgres,
+        report=print,
+    )
     if arguments.dry_run:
         return running.dry_run("sweep", orders, provided, seed=arguments.seed)
     return running.run_kept(

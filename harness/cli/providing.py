@@ -10,7 +10,9 @@ from pathlib import Path
 
 from harness import __version__
 from harness.cluster.dapr import DaprCommands
+from harness.errors import MachineError
 from harness.provide.data import components_folder
+from harness.provide.postgres import PostgresServer, find_postgres
 from harness.provide.redis import find_redis
 from harness.provide.runtime import find_runtime
 from harness.runner.order import Order, spec_of
@@ -18,9 +20,16 @@ from harness.runner.set_up import Provided
 
 
 def provide(
-    orders: list[Order], *, dapr_bin: Path | None, redis: str | None, report: Callable[[str], None]
+    orders: list[Order],
+    *,
+    dapr_bin: Path | None,
+    redis: str | None,
+    postgres: str | None = None,
+    report: Callable[[str], None],
 ) -> Provided:
     """Find the runtime and the stores that these orders need, and only those.
+
+    A machine without PostgreSQL skips the runs that need it.
 
     Raises:
         UsageError: what the caller named cannot be used.
@@ -41,13 +50,38 @@ def provide(
         found = find_redis(redis, report)
         server, address = found.argv or (), found.address or ""
         facts["redis"] = f"{found.version}, {found.origin}, appendonly yes, appendfsync everysec"
+    database: PostgresServer | None = None
+    missing: dict[str, str] = {}
+    if any(order.cell.store == "postgres" for order in orders):
+        database, missing = or_missing("postgres", lambda: find_postgres(postgres, report))
+        facts["postgres"] = _settings_of(database)
     return Provided(
         dapr=dapr,
         redis=server,
         redis_address=address,
         components=components_folder(),
         facts=facts,
+        postgres=database,
+        missing=missing,
     )
+
+
+def or_missing(
+    store: str, find: Callable[[], PostgresServer]
+) -> tuple[PostgresServer | None, dict[str, str]]:
+    """What a search finds, or the store with the reason why its runs are skipped."""
+    try:
+        return find(), {}
+    except MachineError as error:
+        return None, {store: str(error)}
+
+
+def _settings_of(database: PostgresServer | None) -> str:
+    if database is None:
+        return "not to be had here"
+    if database.folder is None:
+        return "the address given, with whatever settings it has"
+    return f"{database.version}, {database.origin}, fsync on, synchronous_commit off"
 
 
 def machine_facts() -> dict[str, str]:

@@ -18,6 +18,7 @@ from harness.cluster.keeper import keep
 from harness.errors import OnceproofError
 from harness.plan import Plan, PlannedAgent, draw_plan
 from harness.results import MatrixResult, RunResult, encode
+from harness.runner.blank import skipped_result
 from harness.runner.display import make_display
 from harness.runner.estimate import about, corrected_s, estimate_s
 from harness.runner.folder import RunFolder
@@ -87,6 +88,10 @@ def _harness(
                 f"{number}/{len(orders)} {order.name}: {_eta(expected_s, number - 1, took_s)}",
                 align="left",
             )
+            if reason := provided.missing.get(order.cell.store):
+                results.append(skipped_result(order, reason, seed=seed))
+                console.print(f"skipped: {reason}", markup=False)
+                continue
             result, is_interrupted = _one_run(
                 order, provided, seed=seed, root=root, console=console, command=command
             )

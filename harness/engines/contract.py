@@ -55,6 +55,8 @@ class Surroundings:
     """OPENAI_API_KEY: a made-up key; the mock takes any."""
     variant: str
     """ONCEPROOF_VARIANT: which variant of the engine to be; may be empty."""
+    state_url: str = ""
+    """ONCEPROOF_STATE_URL: where the run's store is, such as postgresql://...; may be empty."""
 
     @staticmethod
     def from_environ(environ: Mapping[str, str]) -> "Surroundings":
@@ -67,7 +69,7 @@ class Surroundings:
         wrong = [
             f"{name} is not set"
             for name in _NAMES
-            if not environ.get(name) and name != _MAY_BE_EMPTY
+            if not environ.get(name) and name not in _MAY_BE_EMPTY
         ]
         wrong += [
             f"{names[field]} is {environ[names[field]]!r}, expected a number"
@@ -91,8 +93,9 @@ _NAMES = (
     "OPENAI_BASE_URL",
     "OPENAI_API_KEY",
     "ONCEPROOF_VARIANT",
+    "ONCEPROOF_STATE_URL",
 )
-_MAY_BE_EMPTY = "ONCEPROOF_VARIANT"
+_MAY_BE_EMPTY = ("ONCEPROOF_VARIANT", "ONCEPROOF_STATE_URL")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

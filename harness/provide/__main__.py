@@ -10,6 +10,7 @@ from pathlib import Path
 
 from harness.errors import OnceproofError
 from harness.provide.doctor import answer, run_doctor, run_sweep
+from harness.provide.postgres import find_postgres
 from harness.provide.redis import find_redis
 from harness.provide.runtime import find_runtime
 
@@ -34,6 +35,8 @@ def _parser() -> argparse.ArgumentParser:
     runtime.add_argument("--dapr-bin", type=Path, help="folder of Dapr 1.18 binaries")
     redis = commands.add_parser("redis", help="find or install a Redis server")
     redis.add_argument("--address", help="host:port of a running one on loopback")
+    postgres = commands.add_parser("postgres", help="find or fetch a PostgreSQL server")
+    postgres.add_argument("--url", help="of a running one on loopback")
     doctor = commands.add_parser("doctor", help="say what this machine has and lacks")
     doctor.add_argument("--runs", type=Path, default=Path("runs"), help="where runs are written")
     strays = commands.add_parser("sweep", help="list processes that dead runs have left")
@@ -49,6 +52,11 @@ def _run(chosen: argparse.Namespace) -> int:
         redis = find_redis(chosen.address, _say)
         where = redis.address or " ".join(redis.argv or ())
         answer(f"Redis {redis.version}, {redis.origin}: {where}")
+    elif chosen.command == "postgres":
+        database = find_postgres(chosen.url, _say)
+        answer(
+            f"PostgreSQL {database.version}, {database.origin}: {database.folder or database.url}"
+        )
     elif chosen.command == "sweep":
         return run_sweep(end=chosen.end)
     else:

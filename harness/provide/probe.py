@@ -14,13 +14,14 @@ from harness.provide.cache import cache_folder, free_bytes
 from harness.provide.chain import Provider, Refused, Thing
 from harness.provide.data import runtime_sources
 from harness.provide.findings import OPTIONAL, PORTS, Machine
+from harness.provide.postgres import postgres_providers
 from harness.provide.redis import redis_providers
 from harness.provide.runtime import find_runtime, runtime_providers
 from harness.provide.strays import look, strays_among
 
 LISTENING = "0A"
 # How many providers of each chain neither build nor install.
-RUNTIME_AT_HAND, REDIS_AT_HAND = 3, 2
+RUNTIME_AT_HAND, REDIS_AT_HAND, POSTGRES_AT_HAND = 3, 2, 2
 
 
 def probe(
@@ -41,6 +42,7 @@ def probe(
         else _at_hand(runtime_providers(_ignore, environ)[:RUNTIME_AT_HAND])
     )
     redis = _at_hand(redis_providers(_ignore, environ)[:REDIS_AT_HAND])
+    postgres = _at_hand(postgres_providers(_ignore, environ)[:POSTGRES_AT_HAND])
     strays = strays_among(look(), os.getpid())
     return Machine(
         python=tuple(sys.version_info[:3]),
@@ -55,6 +57,7 @@ def probe(
         has_go=has_go,
         runtime="" if runtime is None else f"{runtime.version}, {runtime.origin}",
         redis="" if redis is None else f"{redis.version}, {redis.origin}",
+        postgres="" if postgres is None else f"{postgres.version}, {postgres.origin}",
         ports_taken=len(ports_taken(_text("/proc/net/tcp") + "\n" + _text("/proc/net/tcp6"))),
         ephemeral_low=int((_text("/proc/sys/net/ipv4/ip_local_port_range") or "32768").split()[0]),
         strays=tuple(f"{s.pid} {s.command[:60]} ({s.run})" for s in strays),

@@ -6,7 +6,7 @@ is started, so that a broken start leaves nothing behind.
 
 import asyncio
 import contextlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx
@@ -21,6 +21,7 @@ from harness.cluster.witness import WitnessProcess
 from harness.errors import HarnessError
 from harness.plan import Plan, slots_of
 from harness.protocols import EngineSpec, Store
+from harness.provide.postgres import PostgresServer
 from harness.runner.folder import RunFolder
 from harness.scenario import LlmSpec
 from harness.stores import make_store
@@ -37,6 +38,9 @@ class Provided:
     components: Path
     facts: dict[str, str]
     """For environment.json."""
+    postgres: PostgresServer | None = None
+    missing: dict[str, str] = field(default_factory=dict)
+    """Store that is not to be had here -> why, and the remedy; its runs are skipped."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +86,7 @@ class SetUp:
         if component is not None:
             for one in (component, *components_beside(component, self.spec.components)):
                 write_component(one, source=self.provided.components, target=self.folder.components)
-        pods = self._pods(witness, control_plane)
+        pods = self._pods(witness, control_plane, store)
         undo.push_async_callback(pods.stop)
         for pod in pods.by_slot.values():
             pods.launch(pod)
@@ -116,6 +120,7 @@ class SetUp:
             clock=self.clock,
             redis=self.provided.redis,
             redis_address=self.provided.redis_address,
+            postgres=self.provided.postgres,
         )
         return make_store(self.plan.cell.store, place)
 
@@ -132,14 +137,19 @@ class SetUp:
             clock=self.clock,
         )
 
-    def _pods(self, witness: WitnessProcess, control_plane: ControlPlane | None) -> Pods:
+    def _pods(
+        self, witness: WitnessProcess, control_plane: ControlPlane | None, store: Store
+    ) -> Pods:
         sidecar = None
         if control_plane is not None:
             plane = control_plane
             sidecar = lambda own: plane.sidecar_command(own, self.folder.components)  # noqa: E731
         template = PodTemplate(
             worker=self.spec.worker,
-            environ={"ONCEPROOF_VARIANT": self.spec.variant},
+            environ={
+                "ONCEPROOF_VARIANT": self.spec.variant,
+                "ONCEPROOF_STATE_URL": store.url(),
+            },
             witness=witness.url,
             state=self.folder.state / "slots",
             sidecar=sidecar,

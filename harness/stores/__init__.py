@@ -3,13 +3,15 @@
 from harness.protocols import Store
 from harness.stores.none import InMemory, NoStore, Sqlite
 from harness.stores.place import StorePlace
+from harness.stores.postgres import Postgres
 from harness.stores.redis import Redis
 
-STORES: dict[str, type[NoStore] | type[InMemory] | type[Sqlite] | type[Redis]] = {
+STORES: dict[str, type[NoStore] | type[InMemory] | type[Sqlite] | type[Redis] | type[Postgres]] = {
     "none": NoStore,
     "in-memory": InMemory,
     "sqlite": Sqlite,
     "redis": Redis,
+    "postgres": Postgres,
 }
 
 

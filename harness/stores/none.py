@@ -23,6 +23,10 @@ class NoStore:
         """No component."""
         return None
 
+    def url(self) -> str:
+        """No address."""
+        return ""
+
     async def figures(self) -> dict[str, float]:
         """See CountingStore: it holds nothing, and nobody counts what the engine does by itself."""
         return {"bytes": 0.0}

@@ -6,6 +6,7 @@ from pathlib import Path
 from harness.clock import Clock
 from harness.cluster.ports import Ports
 from harness.cluster.processes import Processes
+from harness.provide.postgres import PostgresServer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,3 +21,5 @@ class StorePlace:
     """Command of a Redis server, or empty."""
     redis_address: str = ""
     """Of a Redis that the user runs, or empty."""
+    postgres: PostgresServer | None = None
+    """Binaries or an address; None when there is none."""

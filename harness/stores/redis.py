@@ -58,6 +58,10 @@ class Redis:
         except (OSError, ValueError, TimeoutError) as error:
             raise MachineError(f"redis at {self.address} gave no figures: {error!r}") from error
 
+    def url(self) -> str:
+        """See Store."""
+        return f"redis://{self.address}"
+
     async def _until_pong(self) -> None:
         host, _, port = self.address.rpartition(":")
         try:

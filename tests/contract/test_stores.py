@@ -3,9 +3,13 @@
 import asyncio
 import os
 import shutil
-from collections.abc import Awaitable, Callable
+import tempfile
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
 
+import psycopg
 import pytest
 import yaml
 
@@ -15,6 +19,7 @@ from harness.cluster.ports import Ports
 from harness.cluster.processes import Processes
 from harness.errors import MachineError
 from harness.protocols import CountingStore
+from harness.provide.postgres import PostgresServer, find_postgres, postgres_providers
 from harness.stores import STORES, make_store
 from harness.stores.place import StorePlace
 
@@ -23,19 +28,37 @@ SERVER = shutil.which("redis-server") or shutil.which("valkey-server")
 NEEDS_REDIS = pytest.mark.skipif(
     SERVER is None, reason="no redis-server on PATH: `apt-get install redis-server`"
 )
-EVERY = pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=NEEDS_REDIS if name == "redis" else ()) for name in STORES]
+
+
+def postgres_here() -> PostgresServer | None:
+    """Binaries that are there without a download."""
+    try:
+        chain = postgres_providers(lambda _: None)[:2]
+        return find_postgres(None, lambda _: None, environ={}, providers=chain)
+    except MachineError:
+        return None
+
+
+POSTGRES = postgres_here()
+NEEDS_POSTGRES = pytest.mark.skipif(
+    POSTGRES is None, reason="no PostgreSQL here: `python -m harness.provide postgres`"
 )
+MARKS = {"redis": NEEDS_REDIS, "postgres": NEEDS_POSTGRES}
+EVERY = pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=MARKS.get(name, ())) for name in STORES]
+)
+LOCAL = ("127.0.0.1:", "redis://127.0.0.1:", "postgresql://onceproof@127.0.0.1:")
 
 
-def place(folder: Path, processes: Processes, **fields: str) -> StorePlace:
+def place(folder: Path, processes: Processes, **fields: Any) -> StorePlace:
+    """A corner for one store; ``fields`` name a server of the user's instead."""
+    here: dict[str, Any] = {"redis": (SERVER,) if SERVER else (), "postgres": POSTGRES}
     return StorePlace(
         folder=folder / "store",
         processes=processes,
         ports=Ports(os.getpid()),
         clock=SystemClock(),
-        redis=(SERVER,) if SERVER else (),
-        **fields,
+        **here | fields,
     )
 
 
@@ -110,8 +133,9 @@ def test_the_component_of_a_store_can_be_written(tmp_path: Path, name: str) -> N
         assert content["spec"]["type"].startswith("state.")
         assert values["actorStateStore"] == "true"
         assert all(
-            value.startswith(("127.0.0.1:", str(tmp_path))) for value in component.metadata.values()
+            value.startswith((*LOCAL, str(tmp_path))) for value in component.metadata.values()
         )
+        assert store.url() == "" or store.url().startswith(LOCAL)
 
     perform(tmp_path, act)
 
@@ -132,6 +156,7 @@ def test_a_store_says_what_it_holds(tmp_path: Path, name: str) -> None:
             "in-memory": set(),
             "none": {"bytes"},
             "sqlite": {"bytes"},
+            "postgres": {"bytes"},
         }.get(name, set(before))
         if name == "redis":
             component = store.component()
@@ -146,12 +171,12 @@ def test_a_store_says_what_it_holds(tmp_path: Path, name: str) -> None:
     perform(tmp_path, act)
 
 
-@NEEDS_REDIS
-def test_a_store_that_is_gone_has_no_figures(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", [pytest.param(name, marks=MARKS[name]) for name in MARKS])
+def test_a_store_that_is_gone_has_no_figures(tmp_path: Path, name: str) -> None:
     """An error of ours, not a hang and not a zero."""
 
     async def act(processes: Processes) -> None:
-        store = make_store("redis", place(tmp_path, processes))
+        store = make_store(name, place(tmp_path, processes))
         await store.start()
         await processes.kill(processes.all)
         assert isinstance(store, CountingStore)
@@ -189,16 +214,14 @@ def test_redis_keeps_what_it_answered_for_through_a_sigkill(tmp_path: Path) -> N
     perform(tmp_path, act)
 
 
-@NEEDS_REDIS
-def test_redis_listens_on_loopback_alone(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", [pytest.param(name, marks=MARKS[name]) for name in MARKS])
+def test_a_server_listens_on_loopback_alone(tmp_path: Path, name: str) -> None:
     """Nobody outside this machine reaches a store of ours."""
 
     async def act(processes: Processes) -> None:
-        store = make_store("redis", place(tmp_path, processes))
+        store = make_store(name, place(tmp_path, processes))
         await store.start()
-        component = store.component()
-        assert component is not None
-        port = int(component.metadata["redisHost"].rpartition(":")[2])
+        port = urlsplit(store.url()).port
         tables = [Path("/proc/net/tcp"), Path("/proc/net/tcp6")]
         lines = [
             row for table in tables if table.exists() for row in table.read_text().splitlines()
@@ -235,7 +258,8 @@ def test_a_redis_of_the_users_is_used_and_left_alone(tmp_path: Path) -> None:
     perform(tmp_path, act)
 
 
-def test_a_machine_without_redis_says_so(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", list(MARKS))
+def test_a_machine_without_the_server_says_so(tmp_path: Path, name: str) -> None:
     """Before anything is started, with the next move."""
 
     async def act(processes: Processes) -> None:
@@ -243,7 +267,7 @@ def test_a_machine_without_redis_says_so(tmp_path: Path) -> None:
             folder=tmp_path, processes=processes, ports=Ports(1), clock=SystemClock()
         )
         with pytest.raises(MachineError, match="onceproof doctor"):
-            await make_store("redis", nowhere).start()
+            await make_store(name, nowhere).start()
 
     assert perform(tmp_path, act).all == []
 
@@ -264,3 +288,60 @@ def test_a_redis_that_dies_at_its_start_shows_its_last_lines(tmp_path: Path) -> 
             await make_store("redis", broken).start()
 
     perform(tmp_path, act)
+
+
+@NEEDS_POSTGRES
+def test_postgres_keeps_what_it_answered_for_through_a_sigkill(
+    tmp_path: Path, open_folder: Path
+) -> None:
+    """A client's death loses nothing; the server's own not what is older than 30 ms."""
+
+    async def act(processes: Processes) -> None:
+        first = make_store("postgres", place(open_folder, processes))
+        await first.start()
+        assert await said(first.url(), "show fsync") == "on"
+        await said(
+            first.url(), "create table steps (state text); insert into steps values ('done')"
+        )
+        await asyncio.sleep(0.2)
+        await processes.kill(processes.all)
+        second = make_store("postgres", place(open_folder, processes))
+        await second.start()
+        assert await said(second.url(), "select state from steps") == "done"
+        await second.stop()
+
+    perform(tmp_path, act)
+
+
+@NEEDS_POSTGRES
+def test_a_postgres_of_the_users_is_used_and_left_alone(tmp_path: Path) -> None:
+    """With an address nothing is started, and nothing is stopped."""
+
+    async def act(processes: Processes) -> None:
+        theirs = make_store("postgres", place(tmp_path, processes))
+        await theirs.start()
+        given = find_postgres(theirs.url(), lambda _: None)
+        ours = make_store("postgres", place(tmp_path, processes, postgres=given))
+        await ours.start()
+        await ours.stop()
+        assert ours.component() == theirs.component()
+        assert await said(theirs.url(), "select 'alive'") == "alive"
+        await theirs.stop()
+
+    perform(tmp_path, act)
+
+
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """A folder that every user may enter: PostgreSQL does not run as root."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder)
+
+
+async def said(url: str, statement: str) -> str:
+    """The first value that a statement gives."""
+    async with await psycopg.AsyncConnection.connect(url, autocommit=True) as connection:
+        cursor = await connection.execute(statement)
+        row = await cursor.fetchone() if cursor.description else None
+    return str(row[0]) if row else ""

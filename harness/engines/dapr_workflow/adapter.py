@@ -29,5 +29,5 @@ class DaprWorkflow:
             kinds=KINDS,
             worker=(sys.executable, "-m", "harness.engines.dapr_workflow.worker"),
             needs_dapr=True,
-            stores=("redis", "sqlite", "in-memory"),
+            stores=("redis", "postgres", "sqlite", "in-memory"),
         )

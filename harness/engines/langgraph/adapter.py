@@ -42,6 +42,9 @@ VARIANTS = {
         saver="sqlite",
         durability="exit",
     ),
+    "postgres-sync": Variant(
+        summary="one effect per node, AsyncPostgresSaver, durability sync", saver="postgres"
+    ),
     "memory": Variant(
         summary="one effect per node, InMemorySaver: lost with the process", saver="memory"
     ),

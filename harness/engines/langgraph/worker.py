@@ -12,6 +12,7 @@ import sqlite3
 from contextlib import AsyncExitStack
 from typing import Any
 
+import psycopg
 from langgraph.types import Command
 from openai import OpenAIError
 
@@ -25,9 +26,15 @@ from harness.engines.walk import outcome_path
 from harness.errors import EngineError, OnceproofError
 from harness.scenario import Program
 
-PACKAGES = ("langgraph", "langgraph-checkpoint", "langgraph-checkpoint-sqlite", "langchain-openai")
+PACKAGES = (
+    "langgraph",
+    "langgraph-checkpoint",
+    "langgraph-checkpoint-sqlite",
+    "langgraph-checkpoint-postgres",
+    "langchain-openai",
+)
 RUNNING = AgentView(status="running", output="")
-SAVER_FAILURES = (sqlite3.Error,)
+SAVER_FAILURES = (sqlite3.Error, psycopg.Error)
 FAILURES = (OpenAIError, OnceproofError, *SAVER_FAILURES)
 """What a node or the saver may raise for good; anything else is a bug, and ends the process."""
 TAKEN_S, POLL_S = 4.0, 0.2
@@ -83,18 +90,23 @@ class LangGraphWorker:
         except SAVER_FAILURES as error:
             del self._views[agent], self._programs[agent]
             raise EngineError(f"thread {agent!r}: {error!r}", is_definite=True) from error
-        if begun is None or begun.next:
-            given = input_of(program) if begun is None else None
-            self._agents.spawn(self._run(program, given))
+        if begun is None:
+            self._agents.spawn(self._run(program, input_of(program)))
+        elif outcome_path(program) in begun.get("answers", {}):
+            self._views[agent] = _completed(program, begun)
         else:
-            self._views[agent] = _completed(program, begun.values)
+            self._agents.spawn(self._run(program, None))
 
     async def _begun(self, agent: str, program: Program) -> Any:
-        """What the checkpointer has of a thread; None when that is nothing."""
+        """The state of a thread; None when the checkpointer has nothing of it.
+
+        Its `next` would not tell whether it has ended: that is empty, too, when a kill struck after
+        the writes of a step and before its checkpoint (1.2.22).
+        """
         config = _config(agent)
         if self._saver is None or await self._saver.aget_tuple(config) is None:
             return None
-        return await self._graph(program).aget_state(config)
+        return (await self._graph(program).aget_state(config)).values
 
     async def view(self, agent: str) -> AgentView | None:
         """Tell what this incarnation knows; a thread that nobody runs is not known."""
