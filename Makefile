@@ -19,7 +19,7 @@ PINS := harness/provide/requirements
 COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--custom-compile-command "make requirements"
 
-.PHONY: help setup runtime redis loadtest test demo matrix check tables requirements fresh-check clean
+.PHONY: help setup runtime redis loadtest test demo matrix check tables gallery requirements fresh-check clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
@@ -56,6 +56,9 @@ redis: setup ## a Redis server, found or fetched
 
 tables: setup ## the tables and schemas of docs/, from the registries and records
 	@$(BIN)/python scripts/tables.py
+
+gallery: setup runtime redis ## docs/gallery anew, from real runs (needs Chromium)
+	@$(BIN)/python scripts/gallery.py $(ARGS)
 
 requirements: ## pin again, with hashes (needs uv)
 	$(COMPILE) --all-extras pyproject.toml -o requirements.txt

@@ -319,7 +319,8 @@ class RunResult:
     client: ClientBehaviour | None = None
     """None in results of before it was measured, and in runs that were not judged."""
     timelines: tuple[AgentTimeline, ...] = ()
-    """Of the worst agents: those of the anomalies shown, the smallest of each kind first."""
+    """Of the worst agents: those of the anomalies shown, the smallest of each kind first, then the
+    slowest."""
     sweep: tuple[SweepCell, ...] = ()
     """Of a sweep: what came of each call, point and victim."""
     figures: tuple[Figure, ...] = ()

@@ -19,7 +19,7 @@ from reports.room import COLUMNS_MAX
 from reports.scoreboard import scoreboard
 from reports.sweep import sweep_tables
 from reports.tables import Table
-from reports.witnesses import Refutation, refutations
+from reports.witnesses import Refutation, refutations, repeat_line
 
 BYTES_MAX = 64 * 1024
 EXAMPLES = (2, 1, 0)
@@ -160,7 +160,7 @@ def _run(column: Column, directory: Path | None, examples: int) -> Iterator[str]
     yield ""
     yield "</details>"
     yield ""
-    yield from fenced(run.repeat_command)
+    yield from fenced(repeat_line(run, directory))
 
 
 def _refutation(found: Refutation, examples: int) -> Iterator[str]:

@@ -20,7 +20,7 @@ from reports.room import Room
 from reports.sweep import sweep_tables
 from reports.tables import Table
 from reports.timeline import timeline_svg
-from reports.witnesses import Refutation, Witness, refutations, run_place
+from reports.witnesses import Refutation, Witness, refutations, repeat_line, run_place
 
 Some = TypeVar("Some")
 
@@ -137,7 +137,7 @@ def run_view(
         parts=_parts(column) if run.state == "judged" else (),
         assumptions=run.assumptions,
         doubts=tuple(wording.sentence(doubt) for doubt in run.doubts),
-        repeat_command=wording.one_line(run.repeat_command),
+        repeat_command=repeat_line(run, directory),
         explain_command=f"{wording.command('onceproof', 'explain', place)} AGENT",
         place=place,
         environment=differing,

@@ -100,6 +100,13 @@ def run_place(run: RunResult, directory: Path | None) -> str:
     return str(_portable(directory) / own)
 
 
+def repeat_line(run: RunResult, directory: Path | None) -> str:
+    """The command that repeats a run, with its folder as `run_place` names it."""
+    if run.repeat_command.startswith("onceproof repro "):
+        return wording.command("onceproof", "repro", run_place(run, directory))
+    return wording.one_line(run.repeat_command)
+
+
 def _portable(directory: Path) -> PurePath:
     if directory.is_absolute():
         return PurePath(*directory.parts[1:][-2:])

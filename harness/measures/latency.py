@@ -77,6 +77,17 @@ def agent_latency_ns(evidence: Evidence) -> Ints:
     return took
 
 
+def slowest_agents(evidence: Evidence, count: int) -> list[str]:
+    """Names of the agents that took longest; those that were accepted and never ended first."""
+    starts = evidence.starts
+    is_accepted = (starts.accepted_ns != NONE) & (starts.intended_ns != NONE)
+    forever = np.iinfo(np.int64).max
+    took = np.where(starts.ended_ns != NONE, starts.ended_ns - starts.intended_ns, forever)
+    took = np.where(is_accepted, took, -1)
+    order = np.argsort(-took, kind="stable")[:count]
+    return [evidence.names.agents[number] for number in order if took[number] >= 0]
+
+
 def start_latency_ns(evidence: Evidence) -> Ints:
     """First POST to the driver's 202."""
     starts = evidence.starts

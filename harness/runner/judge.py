@@ -18,7 +18,7 @@ from harness.errors import HarnessError, UsageError
 from harness.expectations import Expectation, expectation_of
 from harness.history import NONE, AgentStatus, Evidence, Kind, RequestOutcome
 from harness.measures.client import client_of
-from harness.measures.latency import latencies_of, resume_of
+from harness.measures.latency import latencies_of, resume_of, slowest_agents
 from harness.measures.recovery import in_flight, victim_resume_ns
 from harness.measures.repeats import repeats_by_fault, repeats_of, steps_used
 from harness.measures.series import load_begin_ns, series_of
@@ -39,6 +39,8 @@ LAG_MS_MAX = 2000.0
 CLOCK_STEP_MS_MAX = 1000.0
 """Step of the wall clock beyond which an engine's own timers may have fired early or late."""
 ANOMALIES_SHOWN = 50
+SLOWEST_SHOWN = 5
+"""Agents without a violation that have a time axis all the same."""
 
 
 def judge(root: Path) -> RunResult:
@@ -107,7 +109,9 @@ def result_of(archived: Archived, *, root: Path) -> RunResult:
         series=series,
         repeats=repeats_of(evidence),
         client=client_of(evidence, requests_per_min=plan.scenario.llm.requests_per_min),
-        timelines=timelines_of(evidence, _worst_agents(rows)),
+        timelines=timelines_of(
+            evidence, [*_worst_agents(rows), *slowest_agents(evidence, SLOWEST_SHOWN)]
+        ),
         processes=facts.processes if facts else (),
         environment=_environment(archived),
         repeat_command=f"onceproof repro {root}",

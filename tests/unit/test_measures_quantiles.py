@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from harness.measures.latency import distribution, quantile_ranks
+from harness.measures.latency import distribution, quantile_ranks, slowest_agents
+from tests.histories.random_runs import correct_run
 
 
 def test_ranks_of_a_median_are_those_of_the_table() -> None:
@@ -40,3 +41,18 @@ def test_interval_of_many_samples_is_narrow() -> None:
     low, high = found.ms_p50_range
     assert low < found.ms_p50 < high
     assert high - low < 700
+
+
+def test_slowest_agents_are_those_that_took_longest() -> None:
+    """Those that never ended come first; one that was never accepted is none of them."""
+    evidence = correct_run(3)
+    starts = evidence.starts
+    took = starts.ended_ns - starts.intended_ns
+
+    found = slowest_agents(evidence, 3)
+
+    numbers = [evidence.names.agents.index(name) for name in found]
+    assert 0 < len(found) <= 3
+    assert all(took[number] >= np.sort(took)[-3:].min() for number in numbers)
+    starts.ended_ns[0] = -1
+    assert slowest_agents(evidence, 1) == [evidence.names.agents[0]]
