@@ -1,0 +1,93 @@
+"""What the harness must know of CrewAI."""
+
+import sys
+from dataclasses import dataclass, field
+
+from harness.errors import UsageError
+from harness.protocols import EngineSpec
+
+ENGINE = "crewai"
+KINDS = ("say", "tools", "parallel", "route", "plan", "judge", "child")
+NO_TIMER = "CrewAI has no timer that outlives the process; a sleep in a method starts anew"
+NO_EVENT = "a crew has no way to wait for an event"
+NO_CHILD = "a task of a crew cannot be a crew"
+NO_PLAN = "a crew's tasks are fixed before it starts, and a manager delegates by tool calls alone"
+WORKER = (sys.executable, "-m", "harness.engines.crewai.worker")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Variant:
+    """A way to run it."""
+
+    summary: str
+    keeps: str
+    """nothing | state (@persist) | checkpoints: what CrewAI is told to write down."""
+    is_crew: bool = False
+    """A crew with a task a step; else a flow with a method a step."""
+    lacks: dict[str, str] = field(default_factory=dict)
+
+
+NO_EVENT_YET = "not written: @human_feedback with a provider of one's own would be the way"
+
+VARIANTS = {
+    "crew": Variant(
+        summary="a crew with a task a step, no persistence",
+        keeps="nothing",
+        is_crew=True,
+        lacks={"plan": NO_PLAN, "child": NO_CHILD, "wait": NO_TIMER, "receive": NO_EVENT},
+    ),
+    "flow": Variant(
+        summary="a flow with a method a step, no persistence",
+        keeps="nothing",
+        lacks={"wait": NO_TIMER, "receive": NO_EVENT_YET},
+    ),
+    "flow-persist": Variant(
+        summary="the flow with @persist (SQLite), kicked off again under its id",
+        keeps="state",
+        lacks={"wait": NO_TIMER, "receive": NO_EVENT_YET},
+    ),
+    "flow-checkpoint": Variant(
+        summary="the flow with a JSON checkpoint after each method, restored from the newest",
+        keeps="checkpoints",
+        lacks={"wait": NO_TIMER, "receive": NO_EVENT_YET},
+    ),
+}
+"""The first is the default."""
+
+
+def variant_of(name: str) -> Variant:
+    """Look a variant up.
+
+    Raises:
+        UsageError: no such variant.
+    """
+    if name not in VARIANTS:
+        raise UsageError(f"unknown variant {name!r} of {ENGINE}; known: {', '.join(VARIANTS)}")
+    return VARIANTS[name]
+
+
+def kinds_of(variant: Variant) -> tuple[str, ...]:
+    """Step kinds that a variant's worker interprets."""
+    return tuple(kind for kind in KINDS if kind not in variant.lacks)
+
+
+class CrewAI:
+    """See Engine."""
+
+    name = ENGINE
+    variants = tuple(VARIANTS)
+
+    def spec(self, variant: str) -> EngineSpec:
+        """See Engine."""
+        chosen = variant_of(variant)
+        return EngineSpec(
+            engine=ENGINE,
+            variant=variant,
+            summary=chosen.summary,
+            recovery="assisted",
+            intake="volatile",
+            any_pod_answers=False,
+            kinds=kinds_of(chosen),
+            lacks=chosen.lacks,
+            worker=WORKER,
+        )

@@ -1,0 +1,56 @@
+"""Checkpoints of a flow: a folder an agent, a JSON file after each method.
+
+CrewAI writes them in threads of its event bus, not atomically and not before the next method
+starts: SIGKILL leaves files cut short. Its documentation tells users to restore from a file; that
+the newest may be torn is for them to find out. Here the newest file that can be restored is taken.
+
+`SqliteProvider` is no way out on this system's Python: it needs the function jsonb of SQLite 3.45,
+and without it every checkpoint fails, with a warning in the log alone.
+"""
+
+import hashlib
+import sys
+from pathlib import Path
+from typing import Any
+
+from crewai.state import CheckpointConfig
+
+EVENTS = ["method_execution_finished"]
+"""The finest that a flow has: an event of the LLM or of a tool is no flow's, and saves nothing."""
+
+
+class Checkpoints:
+    """All checkpoints of a slot."""
+
+    def __init__(self, folder: Path) -> None:
+        """``folder`` outlives the process."""
+        self._folder = folder
+
+    def flow(self, kind: Any, agent: str) -> tuple[Any, bool]:
+        """The agent's flow of the class ``kind``, and whether it was restored or is new."""
+        place = self._folder / _folder_name(agent)
+        config = CheckpointConfig(location=str(place), on_events=EVENTS)
+        files = sorted(place.glob("**/*.json"), key=lambda file: file.stat().st_mtime_ns)
+        torn = 0
+        for file in reversed(files):
+            try:
+                flow = kind.from_checkpoint(CheckpointConfig(restore_from=file))
+            except ValueError:  # Pydantic's and JSON's: a file cut short.
+                torn += 1
+                continue
+            _tell_torn(agent, torn, len(files))
+            flow.checkpoint = config
+            return flow, True
+        _tell_torn(agent, torn, len(files))
+        return kind(checkpoint=config), False
+
+
+def _tell_torn(agent: str, torn: int, count: int) -> None:
+    if torn:
+        sys.stdout.write(f"agent {agent}: {torn} of {count} checkpoints torn\n")
+        sys.stdout.flush()
+
+
+def _folder_name(agent: str) -> str:
+    """A name for any agent id: what it may hold is more than a file name may."""
+    return hashlib.sha256(agent.encode()).hexdigest()[:24]
