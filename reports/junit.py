@@ -5,7 +5,7 @@ error, since unknown is not a pass. What an engine never promised fails nobody's
 skipped, with what was found. A gate adds a suite of its own.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from xml.sax.saxutils import escape, quoteattr
@@ -45,11 +45,15 @@ def render_junit(
 ) -> str:
     """The suites as XML; ``more`` come behind those of the runs."""
     suites = [*(suite_of(run, directory) for run in matrix.runs), *more]
+    return render_suites(matrix.name, suites, seconds=matrix.duration_s)
+
+
+def render_suites(name: str, suites: Sequence[Suite], *, seconds: float = 0.0) -> str:
+    """Suites as XML."""
     totals = _totals([case for suite in suites for case in suite.cases])
     lines = [
         '<?xml version="1.0" encoding="UTF-8"?>',
-        f"<testsuites name={_attribute('onceproof ' + matrix.name)} {totals} "
-        f'time="{matrix.duration_s:.1f}">',
+        f'<testsuites name={_attribute("onceproof " + name)} {totals} time="{seconds:.1f}">',
     ]
     for suite in suites:
         lines.append(

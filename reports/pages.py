@@ -12,8 +12,10 @@ from harness.results import MatrixResult
 from reports import compare
 from reports.comparison import comparison_drawings
 from reports.drawing import file_png, file_svg
+from reports.gate import GateResult
+from reports.gate_forms import encode_gate, gate_suite, render_gate_markdown
 from reports.html import render_html
-from reports.junit import render_junit
+from reports.junit import render_junit, render_suites
 from reports.markdown import render_markdown
 from reports.plots import run_drawings
 
@@ -46,6 +48,47 @@ def write_junit(matrix: MatrixResult, directory: Path, path: Path) -> Path:
         MachineError: it cannot be written.
     """
     return _write(path, render_junit(matrix, directory).encode())
+
+
+def write_gate(result: GateResult, directory: Path) -> tuple[Path, ...]:
+    """Write gate.md, gate.json and gate.xml (JUnit) into ``directory``; their paths.
+
+    Raises:
+        MachineError: it cannot be written.
+    """
+    forms = {
+        "gate.md": render_gate_markdown(result).encode(),
+        "gate.json": encode_gate(result),
+        "gate.xml": render_suites("gate", [gate_suite(result)]).encode(),
+    }
+    return tuple(_write(directory / name, data) for name, data in forms.items())
+
+
+def write_text(path: Path, data: bytes) -> Path:
+    """Write a file of the caller's choice, whole or not at all.
+
+    Raises:
+        MachineError: it cannot be written.
+    """
+    return _write(path, data)
+
+
+def append_text(text: str, path: Path) -> bool:
+    """Append to what GitHub shows of a job's step; False when it is full.
+
+    Raises:
+        MachineError: the file cannot be written.
+    """
+    data = text.encode()
+    try:
+        size = path.stat().st_size if path.exists() else 0
+        if size + len(data) > JOB_SUMMARY_MAX:
+            return False
+        with path.open("ab") as file:
+            file.write(data)
+    except OSError as error:
+        raise _refused(path, error) from error
+    return True
 
 
 def write_plots(matrix: MatrixResult, directory: Path) -> tuple[Path, ...]:
@@ -82,16 +125,7 @@ def append_job_summary(matrix: MatrixResult, directory: Path, path: Path) -> boo
     Raises:
         MachineError: the file cannot be written.
     """
-    data = render_markdown(matrix, directory).encode()
-    try:
-        size = path.stat().st_size if path.exists() else 0
-        if size + len(data) > JOB_SUMMARY_MAX:
-            return False
-        with path.open("ab") as file:
-            file.write(data)
-    except OSError as error:
-        raise _refused(path, error) from error
-    return True
+    return append_text(render_markdown(matrix, directory), path)
 
 
 def _write(path: Path, data: bytes) -> Path:

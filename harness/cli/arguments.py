@@ -44,6 +44,13 @@ def parser() -> argparse.ArgumentParser:
     _add_report(
         commands.add_parser("report", help="write the page of a stored matrix or run again")
     )
+    _add_gate(commands.add_parser("gate", help="against a baseline: promises, costs, timings"))
+    baseline = commands.add_parser("baseline", help="write what a gate compares with")
+    baseline.add_argument("runs", nargs="+", type=Path, metavar="RUN")
+    baseline.add_argument("-o", "--output", type=Path, required=True, metavar="FILE")
+    baseline.add_argument(
+        "--reason", required=True, metavar="TEXT", help="why this is good enough, for the review"
+    )
     explain = commands.add_parser("explain", help="one agent's timeline, in plain words")
     explain.add_argument("run", type=Path, metavar="RUN")
     explain.add_argument("agent", metavar="AGENT")
@@ -74,6 +81,10 @@ def _add_run(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "scenario", nargs="?", metavar="SCENARIO", help="a name of `onceproof list`, or a YAML file"
     )
+    _add_what(command, repeats=1)
+
+
+def _add_what(command: argparse.ArgumentParser, *, repeats: int) -> None:
     command.add_argument("--matrix", metavar="NAME", help="run a whole matrix instead")
     command.add_argument(
         "--engine", default=None, metavar="NAME[:VARIANT]", help="default: dapr_workflow"
@@ -88,11 +99,51 @@ def _add_run(command: argparse.ArgumentParser) -> None:
         help="set a field of the scenario, as in --set load.agents=500; may be repeated",
     )
     command.add_argument("--seed", type=int, default=1, help="fixes every draw (default: 1)")
-    command.add_argument("--repeats", type=int, default=1, metavar="N", help="runs of each cell")
+    command.add_argument(
+        "--repeats", type=int, default=repeats, metavar="N", help="runs of each cell"
+    )
     command.add_argument(
         "--dry-run", action="store_true", help="check and draw everything, start nothing"
     )
     _add_machine(command)
+
+
+def _add_gate(command: argparse.ArgumentParser) -> None:
+    command.description = (
+        "Gates stored runs, or runs a scenario or a matrix and gates that. Promises are exact, by "
+        "the table of promises, costs exact or within a stated tolerance, timings by repeats."
+    )
+    command.add_argument("runs", nargs="*", type=Path, metavar="RUN", help="folders of stored runs")
+    command.add_argument("--scenario", default="", metavar="NAME", help="run this, then gate it")
+    command.add_argument("--baseline", type=Path, metavar="FILE", help="see `onceproof baseline`")
+    command.add_argument(
+        "--against",
+        metavar="ENGINE[:VARIANT]",
+        help="the other side's engine: in the baseline, or run beside it in turns",
+    )
+    command.add_argument(
+        "--aa",
+        dest="same",
+        action="store_true",
+        help="equal sides: measures the noise, and the gate itself",
+    )
+    command.add_argument(
+        "--only", default="", metavar="A,B", help="of correctness, cost, timing (default: all)"
+    )
+    command.add_argument(
+        "--tolerance",
+        action="append",
+        default=[],
+        metavar="FIGURE=RATIO",
+        help="how much worse a figure may be, as in agent_ms_p50=20%%; may be repeated",
+    )
+    command.add_argument(
+        "--partial",
+        action="store_true",
+        help="cells of the baseline that were not run do not count",
+    )
+    command.add_argument("--whole", action="store_true", help="print what passed, too")
+    _add_what(command, repeats=3)
 
 
 def _add_sweep(command: argparse.ArgumentParser) -> None:

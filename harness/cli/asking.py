@@ -49,12 +49,16 @@ def orders_of(arguments: argparse.Namespace) -> tuple[str, list[Order]]:
     problems += [text for text in (_files_problem(), disk_problem(orders, arguments.out)) if text]
     if problems:
         raise UsageError("\n  ".join(["cannot run:", *problems]))
-    repeated = [
+    return name, interleaved(orders, arguments.repeats)
+
+
+def interleaved(orders: list[Order], repeats: int) -> list[Order]:
+    """Every order once, then all again, there and back: a drift of the machine meets all alike."""
+    return [
         replace(order, cell=replace(order.cell, repeat=number))
-        for order in orders
-        for number in range(arguments.repeats)
+        for number in range(repeats)
+        for order in (orders if number % 2 == 0 else reversed(orders))
     ]
-    return name, repeated
 
 
 def sweep_orders_of(arguments: argparse.Namespace) -> list[Order]:

@@ -6,17 +6,16 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-import msgspec
-
 from harness.cli import running
 from harness.cli.asking import orders_of, sweep_orders_of
+from harness.cli.gating import gate_runs, make_baseline
 from harness.cli.job_summary import tell_job
 from harness.cli.providing import provide
+from harness.cli.stored import plan_of, result_of, run_folders
 from harness.errors import UsageError
 from harness.explain import explain
-from harness.plan import Plan
 from harness.provide.doctor import run_doctor
-from harness.results import MatrixResult, RunResult, decode_matrix, decode_run
+from harness.results import MatrixResult, decode_matrix
 from harness.runner.judge import read_judged
 from reports.pages import write_junit, write_pages, write_plots
 from reports.text import render_text
@@ -49,7 +48,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def repro(arguments: argparse.Namespace) -> int:
     """Run a stored plan again."""
-    plan = _plan_of(arguments.run)
+    plan = plan_of(arguments.run)
     orders = running.orders_like(plan)
     provided = provide(
         orders,
@@ -95,8 +94,8 @@ def sweep(arguments: argparse.Namespace) -> int:
 def check(arguments: argparse.Namespace) -> int:
     """Judge stored runs again."""
     results = []
-    for root in _run_folders(arguments.runs):
-        result = running.judged(root, _plan_of(root), f"onceproof check {root}")
+    for root in run_folders(arguments.runs):
+        result = running.judged(root, plan_of(root), f"onceproof check {root}")
         print(render_text(result, root.parent))
         results.append(result)
     return running.exit_code_of(results, is_comparison=False)
@@ -109,10 +108,10 @@ def report(arguments: argparse.Namespace) -> int:
         stored = decode_matrix(
             (root / "matrix.json").read_bytes(), source=str(root / "matrix.json")
         )
-        runs = tuple(_result_of(root / entry.directory) for entry in stored.runs)
+        runs = tuple(result_of(root / entry.directory) for entry in stored.runs)
         matrix = replace(stored, runs=runs)
     else:
-        only = _result_of(root)
+        only = result_of(root)
         matrix = MatrixResult(
             name=only.scenario,
             seed=only.seed,
@@ -159,42 +158,14 @@ def clean(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _plan_of(root: Path) -> Plan:
-    try:
-        return msgspec.json.decode((root / "plan.json").read_bytes(), type=Plan)
-    except OSError as error:
-        raise UsageError(
-            f"{root}: no plan.json ({error.strerror}); name the folder of a run"
-        ) from error
-    except msgspec.MsgspecError as error:
-        raise UsageError(
-            f"{root / 'plan.json'}: {error}; expected a plan of this version"
-        ) from error
-
-
-def _run_folders(paths: list[Path]) -> list[Path]:
-    """Runs as named; a matrix stands for all of its runs."""
-    folders = []
-    for path in paths:
-        inner = sorted(entry.parent for entry in path.glob("*/plan.json"))
-        folders += inner or [path]
-    return folders
-
-
-def _result_of(root: Path) -> RunResult:
-    try:
-        data = (root / "results.json").read_bytes()
-    except OSError as error:
-        raise UsageError(f"{root}: no results.json; run `onceproof check {root}` first") from error
-    return decode_run(data, source=str(root / "results.json"))
-
-
 COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "run": run,
     "check": check,
     "repro": repro,
     "sweep": sweep,
     "report": report,
+    "gate": gate_runs,
+    "baseline": make_baseline,
     "explain": explain_agent,
     "doctor": doctor,
     "clean": clean,

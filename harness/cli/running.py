@@ -5,6 +5,7 @@ import os
 import shutil
 import signal
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
@@ -41,8 +42,13 @@ def run_kept(
     out: Path,
     is_comparison: bool,
     keeps_state: bool,
+    finish: Callable[[Path], int] | None = None,
 ) -> int:
-    """Run everything in a harness of its own, kept by this process; returns the exit code."""
+    """Run everything in a harness of its own, kept by this process; returns the exit code.
+
+    ``finish`` gets the folder of the matrix when all is written, and its code counts instead,
+    unless the harness broke.
+    """
     return keep(
         lambda: _harness(
             name,
@@ -52,6 +58,7 @@ def run_kept(
             out=out,
             is_comparison=is_comparison,
             keeps_state=keeps_state,
+            finish=finish,
         )
     )
 
@@ -65,6 +72,7 @@ def _harness(
     out: Path,
     is_comparison: bool,
     keeps_state: bool,
+    finish: Callable[[Path], int] | None,
 ) -> int:
     console = Console()
     clock = SystemClock()
@@ -112,10 +120,10 @@ def _harness(
         duration_s=round((clock.monotonic_ns() - began_ns) / NS_PER_S, 1),
         command=command,
         exit_code=code,
-        runs=tuple(results),
+        runs=tuple(cell_by_cell(results)),
     )
     _show(matrix, root, console)
-    return code
+    return finish(root) if finish is not None and results else code
 
 
 def _show(matrix: MatrixResult, root: Path, console: Console) -> None:
@@ -138,6 +146,14 @@ def _eta(expected_s: list[float], done: int, took_s: float) -> str:
 
     left = f", {told(sum(expected_s[done:]))} to the end" if len(expected_s) - done > 1 else ""
     return f"about {told(expected_s[done])}{left}"
+
+
+def cell_by_cell(results: list[RunResult]) -> list[RunResult]:
+    """The repeats of a cell beside each other, cells in the order in which they first ran."""
+    cells: dict[str, list[RunResult]] = {}
+    for result in results:
+        cells.setdefault(result.name.rpartition(".")[0], []).append(result)
+    return [result for repeats in cells.values() for result in repeats]
 
 
 def exit_code_of(results: list[RunResult], *, is_comparison: bool) -> int:

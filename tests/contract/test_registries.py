@@ -12,6 +12,7 @@ from harness import scenario as specs
 from harness.engines.registry import ENGINES
 from harness.expressions import BYTES, COUNT, PER_SECOND, SECONDS
 from harness.faults import FAULTS
+from harness.measures.figures import FIGURES
 from harness.plan import PATTERN_STEPS
 from harness.scenario import FaultSpec, LlmSpec, LoadSpec, Scenario
 from harness.stores import STORES
@@ -21,6 +22,7 @@ from scenarios.matrices import MATRICES
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "authoring-scenarios.md"
+GATE_PAGE = ROOT / "docs" / "gate.md"
 UNIT_WORDS = {COUNT: "number", SECONDS: "duration", PER_SECOND: "rate", BYTES: "size"}
 RECORDS = {"": Scenario, "load.": LoadSpec, "llm.": LlmSpec, "faults.N.": FaultSpec}
 
@@ -51,6 +53,22 @@ def tables() -> dict[str, list[tuple[str, ...]]]:
             (f"`{name}`", first_sentence(one.__doc__), one.durability)
             for name, one in STORES.items()
         ],
+        "costs": [
+            (
+                f"`{one.name}`",
+                one.text,
+                one.unit,
+                ratio_of(one.tolerance_ratio),
+                ratio_of(one.tolerance_faulted_ratio),
+            )
+            for one in FIGURES
+            if not one.is_timing
+        ],
+        "timings": [
+            (f"`{one.name}`", one.text, ratio_of(one.tolerance_ratio))
+            for one in FIGURES
+            if one.is_timing
+        ],
         "thresholds": [
             (f"`{name}`", UNIT_WORDS[one.dimension], one.text, "yes" if one.is_live else "")
             for name, one in NAMES.items()
@@ -63,6 +81,15 @@ def tables() -> dict[str, list[tuple[str, ...]]]:
             if field.name not in ("schema", "load", "llm", "faults")
         ],
     }
+
+
+def page_of(name: str) -> Path:
+    """The page that has a table."""
+    return GATE_PAGE if name in ("costs", "timings") else PAGE
+
+
+def ratio_of(tolerance: float) -> str:
+    return f"{tolerance:.1%}" if tolerance else "nothing: exact"
 
 
 def default_of(field: "Field[object]") -> str:
@@ -96,9 +123,9 @@ def row(cells: tuple[str, ...]) -> str:
 @pytest.mark.parametrize("name", sorted(tables()))
 def test_the_table_of_the_page_is_the_registrys(name: str) -> None:
     """On a difference: the rows that this prints belong between the marks of the page."""
-    text = PAGE.read_text()
+    text = page_of(name).read_text()
     found = re.search(rf"<!-- {name} -->\n(.*?)\n<!-- end -->", text, re.DOTALL)
-    assert found, f"{PAGE.name} has no table between `<!-- {name} -->` and `<!-- end -->`"
+    assert found, f"{page_of(name).name} has no table between `<!-- {name} -->` and `<!-- end -->`"
 
     rows = [line for line in found.group(1).splitlines() if line.startswith("|")][2:]
 
