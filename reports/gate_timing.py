@@ -13,11 +13,12 @@ import numpy as np
 
 from harness.measures.figures import FIGURES, FigureSpec
 from harness.measures.ratios import (
+    ALPHA,
     RUNS_MIN,
     SPREAD_MIN,
     Floats,
     Ratio,
-    holm,
+    decided,
     ratio_of,
     runs_needed,
     student_quantile,
@@ -26,7 +27,6 @@ from reports.gate_cost import tolerance_of, unmeasured
 from reports.gate_finding import FAIL, INCONCLUSIVE, PASS, TIMING, Finding
 from reports.gate_sides import Side
 
-ALPHA = 0.05
 POWER = 0.80
 
 
@@ -68,14 +68,18 @@ def timing_findings(
                 compared.append(_compare(spec, baseline, candidate, override))
     if not compared:
         return undecidable
-    limits = [math.log1p(one.finding.tolerance_ratio or 0.0) for one in compared]
-    above = [float(one.ratio.p_above(limit)) for one, limit in zip(compared, limits, strict=True)]
-    adjusted = holm(np.array(above))
-    decided = [
-        _decided(one, limit, float(p), len(compared))
-        for one, limit, p in zip(compared, limits, adjusted, strict=True)
+    limits = np.array([math.log1p(one.finding.tolerance_ratio or 0.0) for one in compared])
+    family = Ratio(
+        log=np.array([one.ratio.log for one in compared]),
+        error=np.array([one.ratio.error for one in compared]),
+        degrees=np.array([one.ratio.degrees for one in compared]),
+    )
+    p_worse, is_within = decided(family, limits)
+    found = [
+        _decided(one, float(limits[place]), float(p_worse[place]), is_within=bool(is_within[place]))
+        for place, one in enumerate(compared)
     ]
-    return [*decided, *undecidable]
+    return [*(_told(one, len(compared)) for one in found), *undecidable]
 
 
 def noise_of(pairs: Sequence[tuple[Side, Side]]) -> tuple[Noise, ...]:
@@ -141,22 +145,25 @@ def _compare(
     return _Compared(finding=finding, ratio=ratio, spread=_spread(before, now))
 
 
-def _decided(one: _Compared, limit_log: float, p_worse: float, family: int) -> Finding:
-    found = one.finding
+def _decided(one: _Compared, limit_log: float, p_worse: float, *, is_within: bool) -> Finding:
+    found = replace(one.finding, p_worse=p_worse)
+    if p_worse <= ALPHA:
+        return replace(found, state=FAIL)
+    if is_within:
+        return replace(found, state=PASS)
+    needed = runs_needed(one.spread, abs(limit_log - float(one.ratio.log)))
+    text = f"; about {needed} repeats would decide" if needed < 100 else "; too near to decide"
+    return replace(found, text=text)
+
+
+def _told(found: Finding, family: int) -> Finding:
     text = (
         f"x{found.ratio:.2f} [{found.ratio_low:.2f}, {found.ratio_high:.2f}] of "
         f"{found.baseline:,.4g} ms, tolerance x{1 + (found.tolerance_ratio or 0):.2f}, "
         f"{found.runs_candidate} runs against {found.runs_baseline}, Holm over {family}: "
-        f"p {p_worse:.2g}"
+        f"p {found.p_worse:.2g}"
     )
-    if p_worse <= ALPHA:
-        return replace(found, state=FAIL, text=text, p_worse=p_worse)
-    if float(one.ratio.p_below(limit_log)) <= ALPHA:
-        return replace(found, state=PASS, text=text, p_worse=p_worse)
-    distance = abs(limit_log - float(one.ratio.log))
-    needed = runs_needed(one.spread, distance)
-    text += f"; about {needed} repeats would decide" if needed < 100 else "; too near to decide"
-    return replace(found, text=text, p_worse=p_worse)
+    return replace(found, text=text + found.text)
 
 
 def _spread(before: Floats, now: Floats) -> float:

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
+Flags = NDArray[np.bool_]
 
 RUNS_MIN = 3
 """Runs a side below which nothing is said: two give a spread that says next to nothing."""
@@ -20,6 +21,8 @@ SPREAD_MIN = 0.005
 """Least relative spread that is believed: runs that happen to agree are no proof of silence."""
 CONFIDENCE = 0.90
 """Of the interval: its limits are those of two one-sided tests at 5 %."""
+ALPHA = 0.05
+"""Of a FAIL, for all figures of a gate together; of a PASS, for each."""
 _ROUNDS = 300
 _TINY = 1e-300
 
@@ -35,11 +38,11 @@ class Ratio:
     degrees: Floats
     """Welch's degrees of freedom."""
 
-    def p_above(self, limit_log: float) -> Floats:
+    def p_above(self, limit_log: Floats) -> Floats:
         """Small when the ratio is surely above the limit: against *it is the limit or less*."""
         return student_tail((self.log - limit_log) / self.error, self.degrees)
 
-    def p_below(self, limit_log: float) -> Floats:
+    def p_below(self, limit_log: Floats) -> Floats:
         """Small when the ratio is surely below the limit."""
         return student_tail((limit_log - self.log) / self.error, self.degrees)
 
@@ -60,6 +63,15 @@ def ratio_of(baseline: Floats, candidate: Floats) -> Ratio:
     total = parts[0] + parts[1]
     degrees = total**2 / (parts[0] ** 2 / counts[0] + parts[1] ** 2 / counts[1])
     return Ratio(log=means[1] - means[0], error=np.sqrt(total), degrees=degrees)
+
+
+def decided(ratio: Ratio, limit_log: Floats) -> tuple[Floats, Flags]:
+    """Decide figures that stand along the last axis, each against its own limit.
+
+    Returns Holm's adjusted p for *it is above its limit* (FAIL at or below `ALPHA`), and whether it
+    is surely below (PASS).
+    """
+    return holm(ratio.p_above(limit_log)), ratio.p_below(limit_log) <= ALPHA
 
 
 def holm(p: Floats) -> Floats:
