@@ -123,7 +123,7 @@ def _harness(
         runs=tuple(cell_by_cell(results)),
     )
     _show(matrix, root, console)
-    return finish(root) if finish is not None and results else code
+    return code if finish is None or code in (254, 255) else finish(root)
 
 
 def _show(matrix: MatrixResult, root: Path, console: Console) -> None:
