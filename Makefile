@@ -19,7 +19,8 @@ PINS := harness/provide/requirements
 COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--custom-compile-command "make requirements"
 
-.PHONY: help setup runtime redis loadtest test demo matrix check tables gallery requirements fresh-check clean
+.PHONY: help setup runtime redis loadtest test demo matrix check baseline tables gallery requirements fresh-check \
+	clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
@@ -53,6 +54,12 @@ runtime: setup ## the Dapr runtime, found or built
 
 redis: setup ## a Redis server, found or fetched
 	@$(BIN)/python -m harness.provide redis
+
+baseline: setup runtime redis ## the committed baseline of matrix smoke anew: REASON="why"
+	@place=$$(mktemp -d) && $(BIN)/onceproof run --matrix smoke --out $$place && \
+	$(BIN)/onceproof baseline $$place/* -o scenarios/baselines/smoke.json --reason "$(REASON)" \
+	--known dapr_workflow:default/L=docs/findings/0001-stuck-after-pod-kill.md; \
+	code=$$?; rm -rf $$place; exit $$code
 
 tables: setup ## the tables and schemas of docs/, from the registries and records
 	@$(BIN)/python scripts/tables.py

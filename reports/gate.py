@@ -19,6 +19,7 @@ from reports.gate_finding import (
     COST,
     FAIL,
     INCONCLUSIVE,
+    KNOWN,
     NOT_COMPARABLE,
     NOTE,
     PASS,
@@ -86,7 +87,8 @@ def gate(
     for key, runs in cells.items():
         findings += _of_runs(key, runs)
         if CORRECTNESS in settings.only:
-            findings += _correctness(key, runs)
+            known = baseline.known if isinstance(baseline, Baseline) else {}
+            findings += _correctness(key, runs, known)
         findings += _thresholds(key, runs)
     noise: tuple[Noise, ...] = ()
     if {COST, TIMING} & set(settings.only) and baseline is not None:
@@ -127,7 +129,7 @@ def _of_runs(key: str, runs: Sequence[Judged]) -> Iterator[Finding]:
         yield Finding(kind=RUN, cell=key, name=name, state=state, text=run.result.state_reason)
 
 
-def _correctness(key: str, runs: Sequence[Judged]) -> Iterator[Finding]:
+def _correctness(key: str, runs: Sequence[Judged], known: Mapping[str, str]) -> Iterator[Finding]:
     judged = [run.result for run in runs if run.result.state == "judged"]
     for promise in PROMISES:
         rows = [row for run in judged for row in run.promises if row.key == promise.key]
@@ -136,7 +138,11 @@ def _correctness(key: str, runs: Sequence[Judged]) -> Iterator[Finding]:
         open_rows = [row for row in promised if row.verdict == "unknown"]
         name = f"{promise.key}: {promise.text}"
         of_runs = f"of {len(promised)} runs"
-        if refuted:
+        where = known.get(f"{_engine_of(runs)}/{promise.key}")
+        if refuted and where:
+            text = f"promised, and refuted in {len(refuted)} {of_runs}: known, see {where}"
+            yield Finding(kind=CORRECTNESS, cell=key, name=name, state=KNOWN, text=text)
+        elif refuted:
             text = f"promised, and refuted in {len(refuted)} {of_runs}: {refuted[0].reason}"
             yield Finding(kind=CORRECTNESS, cell=key, name=name, state=FAIL, text=text)
         elif open_rows:
@@ -160,6 +166,10 @@ def _correctness(key: str, runs: Sequence[Judged]) -> Iterator[Finding]:
             if refuted_all
             else "kills struck, and it was not refuted: green proves nothing here",
         )
+
+
+def _engine_of(runs: Sequence[Judged]) -> str:
+    return f"{runs[0].result.engine}:{runs[0].result.variant}"
 
 
 def _thresholds(key: str, runs: Sequence[Judged]) -> Iterator[Finding]:

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 PASS, FAIL, INCONCLUSIVE = "pass", "fail", "inconclusive"
 NOT_COMPARABLE, NOT_MEASURED = "not comparable", "not measured"
-SKIPPED, NOTE = "skipped", "note"
-STATES = (FAIL, NOT_COMPARABLE, INCONCLUSIVE, PASS, NOT_MEASURED, SKIPPED, NOTE)
-"""In the order in which they are shown; the last three decide nothing."""
+SKIPPED, NOTE, KNOWN = "skipped", "note", "known"
+STATES = (FAIL, NOT_COMPARABLE, INCONCLUSIVE, KNOWN, PASS, NOT_MEASURED, SKIPPED, NOTE)
+"""In the order in which they are shown; `KNOWN` and the last three decide nothing."""
 RUN, CORRECTNESS, COST, TIMING = "run", "correctness", "cost", "timing"
 THRESHOLD = "threshold"
 

@@ -10,6 +10,7 @@ from reports.gate import GateResult
 from reports.gate_finding import (
     FAIL,
     INCONCLUSIVE,
+    KNOWN,
     NOT_COMPARABLE,
     NOT_MEASURED,
     NOTE,
@@ -26,6 +27,7 @@ SIGNS = {
     FAIL: "✗",
     NOT_COMPARABLE: "≠",
     INCONCLUSIVE: "?",
+    KNOWN: "△",
     PASS: "✓",
     NOT_MEASURED: "–",
     SKIPPED: "⊘",

@@ -5,7 +5,7 @@ small committed file with the figures of each repeat, so that a gate needs no ol
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import msgspec
 
@@ -15,6 +15,7 @@ from harness.plan import Plan
 from harness.results import SCHEMA as RESULTS_SCHEMA
 from harness.results import RunResult
 from harness.scenario import Scenario
+from harness.verdict import PROMISE_KEYS
 
 SCHEMA = 1
 FACTS = ("machine", "system", "durability", "python", "packages", "daprd", "redis", "onceproof")
@@ -73,6 +74,9 @@ class Baseline:
     reason: str
     made_utc: str
     cells: tuple[Side, ...]
+    known: dict[str, str] = field(default_factory=dict)
+    """<engine>:<variant>/<promise> -> the finding that explains why it may fall: it is shown, and
+    fails no gate."""
 
 
 def key_of(result: RunResult) -> str:
@@ -137,7 +141,30 @@ def side_of(runs: Sequence[Judged]) -> Side:
     )
 
 
-def baseline_of(runs: Sequence[Judged], *, reason: str, made_utc: str) -> Baseline:
+def known_of(texts: Sequence[str]) -> dict[str, str]:
+    """Findings as ``ENGINE:VARIANT/PROMISE=WHERE``.
+
+    Raises:
+        UsageError: with every text that says something else.
+    """
+    found, problems = {}, []
+    for text in texts:
+        name, _, where = text.partition("=")
+        engine, _, promise = name.partition("/")
+        if not where.strip() or ":" not in engine or promise not in PROMISE_KEYS:
+            problems.append(
+                f"--known {text}: expected ENGINE:VARIANT/PROMISE=WHERE, such as "
+                "dapr_workflow:default/L=docs/findings/0001-stuck-after-pod-kill.md"
+            )
+        found[name] = where.strip()
+    if problems:
+        raise UsageError("\n  ".join(["no baseline can be made of this:", *problems]))
+    return found
+
+
+def baseline_of(
+    runs: Sequence[Judged], *, reason: str, made_utc: str, known: dict[str, str] | None = None
+) -> Baseline:
     """Make a baseline of judged runs; skipped ones are left out.
 
     Raises:
@@ -155,7 +182,9 @@ def baseline_of(runs: Sequence[Judged], *, reason: str, made_utc: str) -> Baseli
         problems.append("no judged run was named")
     if problems:
         raise UsageError("\n  ".join(["no baseline can be made of this:", *problems]))
-    return Baseline(reason=reason.strip(), made_utc=made_utc, cells=tuple(cells.values()))
+    return Baseline(
+        reason=reason.strip(), made_utc=made_utc, cells=tuple(cells.values()), known=known or {}
+    )
 
 
 def _unfit(result: RunResult) -> str:

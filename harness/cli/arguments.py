@@ -51,6 +51,13 @@ def parser() -> argparse.ArgumentParser:
     baseline.add_argument(
         "--reason", required=True, metavar="TEXT", help="why this is good enough, for the review"
     )
+    baseline.add_argument(
+        "--known",
+        action="append",
+        default=[],
+        metavar="ENGINE:VARIANT/PROMISE=WHERE",
+        help="a finding: the promise may fall, is shown, and fails no gate; may be repeated",
+    )
     explain = commands.add_parser("explain", help="one agent's timeline, in plain words")
     explain.add_argument("run", type=Path, metavar="RUN")
     explain.add_argument("agent", metavar="AGENT")

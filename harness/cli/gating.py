@@ -32,6 +32,7 @@ from reports.gate_sides import (
     decode_baseline,
     encode_baseline,
     grouped,
+    known_of,
     side_of,
 )
 from reports.pages import append_text, write_gate, write_text
@@ -77,6 +78,7 @@ def make_baseline(arguments: argparse.Namespace) -> int:
     made = baseline_of(
         found.runs,
         reason=arguments.reason,
+        known=known_of(arguments.known),
         made_utc=f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}",
     )
     write_text(arguments.output, encode_baseline(made))

@@ -81,21 +81,18 @@ def _harness(
     root = _fresh_folder(out.absolute(), f"{started:%Y%m%dT%H%M%SZ}-{name}-{seed}")
     command = "onceproof " + " ".join(sys.argv[1:])
     expected_s = [estimate_s(order) for order in orders]
-    console.print(
+    for line in (
         f"seed {seed} | {root} | {len(orders)} runs, about {about(sum(expected_s))}",
-        highlight=False,
-        soft_wrap=True,
-    )
-    console.print(f"repeat: {command}", highlight=False, soft_wrap=True)
+        f"repeat: {command}",
+    ):
+        console.print(line, highlight=False, soft_wrap=True)
     results: list[RunResult] = []
     code = 255
     try:
         for number, order in enumerate(orders, start=1):
             took_s = (clock.monotonic_ns() - began_ns) / NS_PER_S
-            console.rule(
-                f"{number}/{len(orders)} {order.name}: {_eta(expected_s, number - 1, took_s)}",
-                align="left",
-            )
+            left = _eta(expected_s, number - 1, took_s)
+            console.rule(f"{number}/{len(orders)} {order.name}: {left}", align="left")
             if reason := provided.missing.get(order.cell.store):
                 results.append(skipped_result(order, reason, seed=seed))
                 console.print(f"skipped: {reason}", markup=False)

@@ -12,6 +12,7 @@ from reports.gate_sides import (
     baseline_of,
     decode_baseline,
     encode_baseline,
+    known_of,
     with_engine,
 )
 from tests.gate_fixtures import Change, baseline, judged, repeats
@@ -68,6 +69,14 @@ def test_runs_of_two_seeds_make_no_baseline() -> None:
     """Their mean would mean nothing."""
     with pytest.raises(UsageError, match="not of one plan"):
         baseline_of([judged(), judged(repeat=1, seed=7)], reason="x", made_utc=MADE)
+
+
+@pytest.mark.parametrize("text", ["L=x", "e:v/L9=x", "e:v/L", "e:v/L= ", "e/L=x"])
+def test_a_known_finding_names_engine_promise_and_place(text: str) -> None:
+    """A waiver without a reason is none."""
+    assert known_of(["e:v/L=docs/0001.md"]) == {"e:v/L": "docs/0001.md"}
+    with pytest.raises(UsageError, match="expected ENGINE:VARIANT/PROMISE=WHERE"):
+        known_of([text])
 
 
 @pytest.mark.parametrize("data", [b"", b"[]", b"{}", b'{"schema": 1, "cells": 4}'])
