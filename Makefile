@@ -56,7 +56,7 @@ redis: setup ## a Redis server, found or fetched
 	@$(BIN)/python -m harness.provide redis
 
 baseline: setup runtime redis ## the committed baseline of matrix smoke anew: REASON="why"
-	@place=$$(mktemp -d) && $(BIN)/onceproof run --matrix smoke --out $$place && \
+	@place=$$(mktemp -d) && $(BIN)/onceproof run --matrix smoke --repeats 2 --out $$place && \
 	$(BIN)/onceproof baseline $$place/* -o scenarios/baselines/smoke.json --reason "$(REASON)" \
 	--known dapr_workflow:default/L=docs/findings/0001-stuck-after-pod-kill.md; \
 	code=$$?; rm -rf $$place; exit $$code

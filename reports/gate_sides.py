@@ -172,7 +172,9 @@ def baseline_of(
     """
     problems = [] if reason.strip() else ["--reason is empty; say why this is good enough"]
     cells = {}
-    for key, repeats in grouped(run for run in runs if run.result.state != "skipped").items():
+    for key, every in grouped(run for run in runs if run.result.state != "skipped").items():
+        # Where a known finding struck, another repeat of the cell stands for it.
+        repeats = [run for run in every if not _is_known(run.result, known or {})] or every
         problems += [text for run in repeats if (text := _unfit(run.result))]
         try:
             cells[key] = side_of(repeats)
@@ -185,6 +187,13 @@ def baseline_of(
     return Baseline(
         reason=reason.strip(), made_utc=made_utc, cells=tuple(cells.values()), known=known or {}
     )
+
+
+def _is_known(result: RunResult, known: dict[str, str]) -> bool:
+    """All that this run broke is a known finding."""
+    broken = [row.key for row in result.promises if row.is_surprise]
+    engine = f"{result.engine}:{result.variant}"
+    return bool(broken) and all(f"{engine}/{key}" in known for key in broken)
 
 
 def _unfit(result: RunResult) -> str:

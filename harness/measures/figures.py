@@ -96,7 +96,7 @@ FIGURES: tuple[FigureSpec, ...] = (
         "store_operations_per_agent",
         "commands",
         "Commands that the state store served during the load",
-        tolerance=0.02,
+        tolerance=0.15,
         faulted=0.25,
     ),
     _cost(

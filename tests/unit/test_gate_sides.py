@@ -79,6 +79,18 @@ def test_a_known_finding_names_engine_promise_and_place(text: str) -> None:
         known_of([text])
 
 
+def test_where_a_known_finding_struck_another_repeat_stands_for_the_cell() -> None:
+    """And where it struck in all, there is no baseline."""
+    harmed = judged(repeat=1, refuted={"L": 3})
+    known = {"dapr_workflow:default/L": "docs/0001.md"}
+    made = baseline_of([judged(), harmed], reason="x", made_utc=MADE, known=known)
+
+    assert made.cells[0].figures["llm_steps_per_agent"] == (5.0,)
+    for runs, waived in (([harmed], known), ([judged(), harmed], {})):
+        with pytest.raises(UsageError, match="broke what its engine promises"):
+            baseline_of(runs, reason="x", made_utc=MADE, known=waived)
+
+
 @pytest.mark.parametrize("data", [b"", b"[]", b"{}", b'{"schema": 1, "cells": 4}'])
 def test_a_file_that_is_no_baseline_is_refused_with_how_to_make_one(data: bytes) -> None:
     """Nothing is guessed."""
