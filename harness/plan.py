@@ -16,7 +16,7 @@ from harness.errors import UsageError
 from harness.ids import agent_id
 from harness.oracle import answers_count
 from harness.patterns import PATTERN_STEPS
-from harness.scenario import SCHEMA, Program, Scenario
+from harness.scenario import SCHEMA, UNREADABLE, Program, Scenario
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,8 +187,9 @@ def parse_programs(data: bytes, *, source: str) -> list[PlannedAgent]:
     for number, line in enumerate(data.splitlines(), start=1):
         try:
             agents.append(msgspec.json.decode(line, type=PlannedAgent))
-        except msgspec.MsgspecError as error:
-            raise UsageError(f"{source}, line {number}: {error}; the run is damaged") from error
+        except UNREADABLE as error:
+            what = "nested too deeply" if isinstance(error, RecursionError) else str(error)
+            raise UsageError(f"{source}, line {number}: {what}; the run is damaged") from error
     return agents
 
 

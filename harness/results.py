@@ -396,7 +396,7 @@ def _decode(data: bytes, kind: type[Record], source: str) -> Record:
                 "run `onceproof check` on the run"
             )
         return msgspec.convert(found, kind)
-    except (msgspec.DecodeError, msgspec.ValidationError) as error:
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
         raise UsageError(
             f"{source}: {error}; run `onceproof check` on the run to make it anew"
         ) from error

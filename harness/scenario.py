@@ -14,6 +14,8 @@ import msgspec
 from harness.errors import UsageError
 
 SCHEMA = 1
+UNREADABLE = (msgspec.MsgspecError, RecursionError, UnicodeDecodeError)
+"""What decoding can raise for a text that is no record: wrong form, nested too deeply, no UTF-8."""
 SHAPES = ("constant", "ramp", "at_once")
 PATTERNS = (
     "chain",

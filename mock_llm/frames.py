@@ -17,6 +17,12 @@ MAGIC = b"OP1L"
 PAYLOAD_BYTES_MAX = 64 * 1024 * 1024
 """A longer frame is damage: a request is 32 MiB at most, and its record far smaller."""
 
+SEARCHED_BYTES_MAX = 16 * 1024 * 1024
+"""So far behind damage the next whole frame is looked for."""
+
+HASHED_BYTES_MAX = 256 * 1024 * 1024
+"""So much is hashed in one search: bytes can be laid out so that each looks like a frame's head."""
+
 _HEAD = struct.Struct("<II")
 
 Bytes = bytes | mmap.mmap
@@ -65,8 +71,11 @@ def scan(data: Bytes) -> Iterator[Frame | Damage]:
             yield Frame(offset=offset, payload=payload)
             offset += _HEAD.size + len(payload)
             continue
-        following = _next_frame(data, offset + 1, size)
-        yield Damage(offset=offset, text=_what_is_wrong(data, offset, size, following))
+        following, is_searched = _next_frame(data, offset + 1, size)
+        text = _what_is_wrong(data, offset, size, following)
+        if not is_searched:
+            text = f"{size - offset} bytes are no whole frame, and not all of them were searched"
+        yield Damage(offset=offset, text=text)
         offset = following
 
 
@@ -81,8 +90,19 @@ def _payload_at(data: Bytes, offset: int, size: int) -> bytes | None:
     return payload if crc32(payload) == check else None
 
 
-def _next_frame(data: Bytes, offset: int, size: int) -> int:
-    return next((at for at in range(offset, size) if _payload_at(data, at, size) is not None), size)
+def _next_frame(data: Bytes, offset: int, size: int) -> tuple[int, bool]:
+    """Where the next whole frame starts, the end if there is none; and whether all was searched."""
+    hashed = 0
+    for at in range(offset, min(size, offset + SEARCHED_BYTES_MAX)):
+        if at + _HEAD.size <= size:
+            length, _ = _HEAD.unpack_from(data, at)
+            is_head = 0 < length <= PAYLOAD_BYTES_MAX and at + _HEAD.size + length <= size
+            hashed += length if is_head else 0
+            if hashed > HASHED_BYTES_MAX:
+                return size, False
+        if _payload_at(data, at, size) is not None:
+            return at, True
+    return size, offset + SEARCHED_BYTES_MAX >= size
 
 
 def _what_is_wrong(data: Bytes, offset: int, size: int, following: int) -> str:

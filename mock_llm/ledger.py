@@ -239,6 +239,9 @@ class LedgerReader:
 
     def _segment(self, path: Path) -> Iterator[Record]:
         is_first = True
+        if path.is_symlink() or not path.is_file():
+            self.problems.append(f"{path.name} is no plain file of its own, and is not read")
+            return
         for piece in _scan_file(path):
             where = f"{path.name} at byte {piece.offset}"
             if isinstance(piece, frames.Damage):
@@ -246,7 +249,7 @@ class LedgerReader:
                 continue
             try:
                 records = self._decoder.decode(piece.payload)
-            except msgspec.MsgspecError as error:
+            except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
                 self.problems.append(f"{where}: the records cannot be read: {error}")
                 continue
             for record in records:

@@ -7,6 +7,7 @@ writes files; each is replaced whole, so a reader never sees half a page.
 from collections.abc import Iterator
 from pathlib import Path
 
+from harness.drafts import write_whole
 from harness.errors import MachineError
 from harness.results import MatrixResult
 from reports import compare
@@ -38,7 +39,7 @@ def write_pages(matrix: MatrixResult, directory: Path) -> tuple[Path, ...]:
         SUMMARY: render_markdown(matrix, directory),
         CASES: render_junit(matrix, directory),
     }
-    return tuple(_write(directory / name, text.encode()) for name, text in forms.items())
+    return tuple(write_whole(directory / name, text.encode()) for name, text in forms.items())
 
 
 def write_junit(matrix: MatrixResult, directory: Path, path: Path) -> Path:
@@ -47,7 +48,7 @@ def write_junit(matrix: MatrixResult, directory: Path, path: Path) -> Path:
     Raises:
         MachineError: it cannot be written.
     """
-    return _write(path, render_junit(matrix, directory).encode())
+    return write_whole(path, render_junit(matrix, directory).encode())
 
 
 def write_gate(result: GateResult, directory: Path) -> tuple[Path, ...]:
@@ -98,11 +99,13 @@ def write_plots(matrix: MatrixResult, directory: Path) -> tuple[Path, ...]:
         MachineError: it cannot be written.
     """
     folder = directory / PLOTS
+    if folder.is_symlink():
+        raise MachineError(f"{folder} is a link; nothing is written through it: remove it")
     try:
         folder.mkdir(exist_ok=True)
     except OSError as error:
         raise _refused(folder, error) from error
-    return tuple(_write(folder / name, data) for name, data in plot_files(matrix))
+    return tuple(write_whole(folder / name, data) for name, data in plot_files(matrix))
 
 
 def plot_files(matrix: MatrixResult) -> Iterator[tuple[str, bytes]]:
@@ -126,17 +129,6 @@ def append_job_summary(matrix: MatrixResult, directory: Path, path: Path) -> boo
         MachineError: the file cannot be written.
     """
     return append_text(render_markdown(matrix, directory), path)
-
-
-def _write(path: Path, data: bytes) -> Path:
-    draft = path.with_name(f".{path.name}.draft")
-    try:
-        draft.write_bytes(data)
-        draft.replace(path)
-    except OSError as error:
-        draft.unlink(missing_ok=True)
-        raise _refused(path, error) from error
-    return path
 
 
 def _refused(path: Path, error: OSError) -> MachineError:

@@ -6,12 +6,13 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+from harness.archive import read_plan
 from harness.cli import running
 from harness.cli.asking import orders_of, sweep_orders_of
 from harness.cli.gating import gate_runs, make_baseline
 from harness.cli.job_summary import tell_job
 from harness.cli.providing import provide
-from harness.cli.stored import plan_of, result_of, run_folders
+from harness.cli.stored import result_of, run_folders
 from harness.errors import UsageError
 from harness.explain import explain
 from harness.provide.doctor import run_doctor
@@ -48,7 +49,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def repro(arguments: argparse.Namespace) -> int:
     """Run a stored plan again."""
-    plan = plan_of(arguments.run)
+    plan = read_plan(arguments.run)
     orders = running.orders_like(plan)
     provided = provide(
         orders,
@@ -95,7 +96,7 @@ def check(arguments: argparse.Namespace) -> int:
     """Judge stored runs again."""
     results = []
     for root in run_folders(arguments.runs):
-        result = running.judged(root, plan_of(root), f"onceproof check {root}")
+        result = running.judged(root, read_plan(root), f"onceproof check {root}")
         print(render_text(result, root.parent))
         results.append(result)
     return running.exit_code_of(results, is_comparison=False)
@@ -108,6 +109,12 @@ def report(arguments: argparse.Namespace) -> int:
         stored = decode_matrix(
             (root / "matrix.json").read_bytes(), source=str(root / "matrix.json")
         )
+        strangers = [entry.directory for entry in stored.runs if not _is_name(entry.directory)]
+        if strangers:
+            raise UsageError(
+                f"{root / 'matrix.json'}: a run lies at {strangers[0]!r}, expected a folder of "
+                "this directory"
+            )
         runs = tuple(result_of(root / entry.directory) for entry in stored.runs)
         matrix = replace(stored, runs=runs)
     else:
@@ -151,11 +158,18 @@ def clean(arguments: argparse.Namespace) -> int:
     if not out.is_dir():
         print(f"{out}: nothing to remove")
         return 0
-    stored = sorted(path for path in out.iterdir() if (path / "matrix.json").exists())
+    stored = sorted(
+        path for path in out.iterdir() if (path / "matrix.json").exists() and not path.is_symlink()
+    )
     for path in stored[: len(stored) - arguments.keep]:
         shutil.rmtree(path)
         print(f"removed {path}")
     return 0
+
+
+def _is_name(directory: str) -> bool:
+    """Whether it names a folder here, and leads nowhere else."""
+    return Path(directory).name == directory and directory not in ("", ".", "..")
 
 
 COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {

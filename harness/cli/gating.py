@@ -9,11 +9,12 @@ from pathlib import Path
 
 import msgspec
 
+from harness.archive import read_plan
 from harness.cli import running
 from harness.cli.asking import interleaved, orders_of
 from harness.cli.job_summary import VARIABLE
 from harness.cli.providing import provide
-from harness.cli.stored import plan_of, run_folders
+from harness.cli.stored import run_folders
 from harness.engines.registry import ENGINES
 from harness.errors import UsageError
 from harness.measures.figures import SPECS
@@ -249,7 +250,7 @@ def _read(paths: Sequence[Path]) -> _Read:
                 "`onceproof check` on it if this version can still read the run"
             )
             continue
-        found.runs.append(Judged(result=decode_run(data, source=str(path)), plan=plan_of(root)))
+        found.runs.append(Judged(result=decode_run(data, source=str(path)), plan=read_plan(root)))
     return found
 
 

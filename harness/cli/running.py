@@ -16,6 +16,7 @@ from rich.console import Console
 from harness.cli.job_summary import tell_job
 from harness.clock import NS_PER_S, SystemClock
 from harness.cluster.keeper import keep
+from harness.drafts import write_whole
 from harness.errors import OnceproofError
 from harness.plan import Plan, PlannedAgent, draw_plan
 from harness.results import MatrixResult, RunResult, encode
@@ -78,7 +79,7 @@ def _harness(
     clock = SystemClock()
     began_ns = clock.monotonic_ns()
     started = datetime.now(UTC)
-    root = _fresh_folder(out.absolute(), f"{started:%Y%m%dT%H%M%SZ}-{name}-{seed}")
+    root = fresh_folder(out.absolute(), f"{started:%Y%m%dT%H%M%SZ}-{name}-{seed}")
     command = "onceproof " + " ".join(sys.argv[1:])
     expected_s = [estimate_s(order) for order in orders]
     for line in (
@@ -97,7 +98,7 @@ def _harness(
                 results.append(skipped_result(order, reason, seed=seed))
                 console.print(f"skipped: {reason}", markup=False)
                 continue
-            result, is_interrupted = _one_run(
+            result, is_interrupted = one_run(
                 order, provided, seed=seed, root=root, console=console, command=command
             )
             results.append(result)
@@ -167,9 +168,10 @@ def exit_code_of(results: list[RunResult], *, is_comparison: bool) -> int:
     return 0
 
 
-def _one_run(
+def one_run(
     order: Order, provided: Provided, *, seed: int, root: Path, console: Console, command: str
 ) -> tuple[RunResult, bool]:
+    """Run and judge one order below ``root``; also says whether somebody pressed Ctrl-C."""
     folder = RunFolder(root / order.name)
     plan, agents, warm_up = drawn(order, seed)
     clock = SystemClock()
@@ -205,7 +207,7 @@ def judged(root: Path, plan: Plan, command: str) -> RunResult:
         result = judge(root)
     except OnceproofError as error:
         result = failed_result(plan, str(error), root=root, command=command)
-    (root / "results.json").write_bytes(encode(result))
+    write_whole(root / "results.json", encode(result))
     return result
 
 
@@ -253,7 +255,7 @@ def _on_ctrl_c(interrupted: asyncio.Event, console: Console) -> None:
         loop.add_signal_handler(number, handle)
 
 
-def _fresh_folder(out: Path, name: str) -> Path:
+def fresh_folder(out: Path, name: str) -> Path:
     """A directory that did not exist; a second one of the same second gets a number."""
     for number in range(100):
         path = out / (name if not number else f"{name}-{number}")

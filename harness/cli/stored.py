@@ -1,31 +1,10 @@
-"""Stored runs by the paths that a command names: their folders, plans and results."""
+"""Stored runs by the paths that a command names: their folders and results."""
 
 from collections.abc import Sequence
 from pathlib import Path
 
-import msgspec
-
 from harness.errors import UsageError
-from harness.plan import Plan
 from harness.results import RunResult, decode_run
-
-
-def plan_of(root: Path) -> Plan:
-    """The plan of a run.
-
-    Raises:
-        UsageError: it is no run's folder, or of another version.
-    """
-    try:
-        return msgspec.json.decode((root / "plan.json").read_bytes(), type=Plan)
-    except OSError as error:
-        raise UsageError(
-            f"{root}: no plan.json ({error.strerror}); name the folder of a run"
-        ) from error
-    except msgspec.MsgspecError as error:
-        raise UsageError(
-            f"{root / 'plan.json'}: {error}; expected a plan of this version"
-        ) from error
 
 
 def run_folders(paths: Sequence[Path]) -> list[Path]:

@@ -39,8 +39,8 @@ def evidence_of(
     found = list(problems)
     try:
         expected, paths = fold_all(programs, seed)
-    except UsageError as error:
-        found.append(f"the plan cannot be judged: {error}")
+    except (UsageError, RecursionError, OverflowError, ValueError) as error:
+        found.append(f"the plan cannot be judged: {str(error)[:300]}")
         programs = ()
         expected, paths = fold_all(programs, seed)
     gathered = Gathered.of([program.agent for program in programs], paths, seed)

@@ -32,7 +32,8 @@ def victim_resume_ns(evidence: Evidence, fault: FaultWindow) -> Ints:
     """
     if not fault.has_struck:
         raise EmptyFaultError(f"{fault.name} never struck; there is nothing to recover from")
-    found = resumes(portions(evidence))[fault.name]
+    # Without a single agent there is no portion, and no entry.
+    found = resumes(portions(evidence)).get(fault.name, np.zeros(0, np.int64))
     if not len(found):
         raise EmptyFaultError(f"{fault.name} met no step in flight on {', '.join(fault.victims)}")
     return found

@@ -2,6 +2,9 @@
 
 from dataclasses import replace
 
+from harness.engines.registry import ENGINES
+from harness.errors import UsageError
+from harness.plan import Cell
 from harness.results import Distribution, Repeats, RunResult, Series
 from harness.runner.order import Order, spec_of
 
@@ -58,7 +61,7 @@ def blank_result(order: Order, *, seed: int) -> RunResult:
         verdict="unknown",
         exit_code=2,
         headline="",
-        recovery_kind=spec_of(cell).recovery,
+        recovery_kind=_recovery_of(cell),
         promises=(),
         assumptions=(),
         doubts=(),
@@ -86,3 +89,11 @@ def blank_result(order: Order, *, seed: int) -> RunResult:
         repeat_command="",
         directory="",
     )
+
+
+def _recovery_of(cell: Cell) -> str:
+    """Who resumes; empty for an engine that this version does not know."""
+    try:
+        return spec_of(cell).recovery if cell.engine in ENGINES else ""
+    except UsageError:
+        return ""

@@ -14,6 +14,7 @@ import numpy as np
 from harness.archive import Archived, read_run, seal
 from harness.checkers import all_anomalies, run_checkers
 from harness.clock import NS_PER_S
+from harness.drafts import write_whole
 from harness.errors import HarnessError, UsageError
 from harness.expectations import Expectation, expectation_of
 from harness.history import NONE, AgentStatus, Evidence, Kind, RequestOutcome
@@ -28,7 +29,7 @@ from harness.results import Assumption, FaultRow, PromiseRow, RunResult, SweepCe
 from harness.runner.blank import blank_result
 from harness.runner.figured import figured
 from harness.runner.order import Order
-from harness.sweep import cells_of, held_note
+from harness.sweep import POINTS, VICTIMS, calls_count, cells_of, held_note
 from harness.verdict import PROMISES, Anomaly, CheckResult, Verdict, bound_ratio, worst
 from mock_llm.ledger import Note, iter_records
 
@@ -351,8 +352,19 @@ def _write_anomalies(root: Path, evidence: Evidence) -> list[Anomaly]:
     """All of them, a line each; the page shows the worst."""
     anomalies = all_anomalies(evidence)
     lines = [msgspec.json.encode(anomaly) for anomaly in anomalies]
-    (root / "anomalies.jsonl").write_bytes(b"".join(line + b"\n" for line in lines))
+    write_whole(root / "anomalies.jsonl", b"".join(line + b"\n" for line in lines))
     return anomalies
+
+
+def _is_sweep_whole(plan: Plan, agents: set[str]) -> bool:
+    """Whether the strikes name kinds, points and agents that there are."""
+    return all(
+        fault.kind in VICTIMS.values()
+        and fault.point in POINTS
+        and len(fault.agents) <= calls_count()
+        and agents.issuperset(fault.agents)
+        for fault in plan.faults
+    )
 
 
 def _sweep_cells(root: Path, archived: Archived, anomalies: list[Anomaly]) -> tuple[SweepCell, ...]:
@@ -361,6 +373,8 @@ def _sweep_cells(root: Path, archived: Archived, anomalies: list[Anomaly]) -> tu
         data = (root / "programs.jsonl").read_bytes()
         agents = parse_programs(data, source="programs.jsonl")
     except (OSError, UsageError):
+        return ()
+    if not _is_sweep_whole(archived.plan, {one.agent for one in agents}):
         return ()
     notes = (record for record in iter_records(root / "live") if isinstance(record, Note))
     held = [
