@@ -40,6 +40,9 @@ def parser() -> argparse.ArgumentParser:
     repro = commands.add_parser("repro", help="run a stored run's plan again, with its seed")
     repro.add_argument("run", type=Path, metavar="RUN")
     _add_machine(repro)
+    _add_shrink(
+        commands.add_parser("shrink", help="a smaller scenario that still shows a run's anomaly")
+    )
     _add_sweep(commands.add_parser("sweep", help="strike every call of one program at every point"))
     _add_report(
         commands.add_parser("report", help="write the page of a stored matrix or run again")
@@ -151,6 +154,17 @@ def _add_gate(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument("--whole", action="store_true", help="print what passed, too")
     _add_what(command, repeats=3)
+
+
+def _add_shrink(command: argparse.ArgumentParser) -> None:
+    command.add_argument("run", type=Path, metavar="RUN", help="the folder of a judged run")
+    command.add_argument("--promise", default="", metavar="KEY", help="default: the first refuted")
+    command.add_argument("--anomaly", default="", metavar="NAME", help="default: its first anomaly")
+    command.add_argument("--runs", type=int, default=30, metavar="N", help="at most (default: 30)")
+    command.add_argument(
+        "--minutes", type=float, default=15.0, metavar="N", help="no try begins after (default: 15)"
+    )
+    _add_machine(command)
 
 
 def _add_sweep(command: argparse.ArgumentParser) -> None:

@@ -12,6 +12,7 @@ from harness.cli.asking import orders_of, sweep_orders_of
 from harness.cli.gating import gate_runs, make_baseline
 from harness.cli.job_summary import tell_job
 from harness.cli.providing import provide
+from harness.cli.shrinking import Budget, shrink_kept, wanted_of
 from harness.cli.stored import result_of, run_folders
 from harness.errors import UsageError
 from harness.explain import explain
@@ -67,6 +68,31 @@ def repro(arguments: argparse.Namespace) -> int:
         is_comparison=False,
         keeps_state=arguments.keep_state,
     )
+
+
+def shrink(arguments: argparse.Namespace) -> int:
+    """Look for a smaller scenario that shows a stored run's anomaly."""
+    plan, result = read_plan(arguments.run), result_of(arguments.run)
+    if plan.sweep is not None:
+        raise UsageError(
+            f"{arguments.run} is a sweep, which is small already; name --victims and --points of "
+            "`onceproof sweep` instead"
+        )
+    if arguments.runs < 1 or arguments.minutes <= 0:
+        raise UsageError(
+            f"--runs is {arguments.runs} and --minutes {arguments.minutes:g}, expected above 0"
+        )
+    wanted = wanted_of(result, promise=arguments.promise, anomaly=arguments.anomaly)
+    orders = running.orders_like(plan)
+    provided = provide(
+        orders,
+        dapr_bin=arguments.dapr_bin,
+        redis=arguments.redis,
+        postgres=arguments.postgres,
+        report=print,
+    )
+    budget = Budget(runs=arguments.runs, minutes=arguments.minutes)
+    return shrink_kept(plan, result, wanted, provided, out=arguments.out, budget=budget)
 
 
 def sweep(arguments: argparse.Namespace) -> int:
@@ -176,6 +202,7 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "run": run,
     "check": check,
     "repro": repro,
+    "shrink": shrink,
     "sweep": sweep,
     "report": report,
     "gate": gate_runs,
