@@ -13,7 +13,6 @@ import asyncio
 import io
 import sys
 import tempfile
-from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import partial
@@ -45,6 +44,8 @@ from harness.verdict import PROMISE_KEYS, Anomaly
 PAGE = Path(__file__).parents[1] / "docs" / "detection.md"
 MIX = {"chain": 2.0, "tools": 1.0, "parallel": 1.0}
 CORRECT = "default"
+STEPS_SLOW = 14
+"""Of four seconds each: a child of twelve goes on well after its parent is known to have failed."""
 LIMITED = 16
 """Requests that find the quota spent, where one is needed."""
 
@@ -70,7 +71,7 @@ class Row:
     kills: int
     planted: frozenset[str]
     chosen: frozenset[str]
-    red: dict[str, Counter[str]] = field(default_factory=dict)
+    red: dict[str, dict[str, int]] = field(default_factory=dict)
     """Promise -> anomaly -> agents among the chosen."""
     missed: frozenset[str] = frozenset()
     blamed: tuple[Anomaly, ...] = ()
@@ -93,6 +94,7 @@ def scenario_of(case: Case | None, size: Size) -> Scenario:
     quota = size.agents * steps - LIMITED if has_quota else None
     pattern = "chain" if has_quota else case.pattern if case is not None else ""
     fault = FaultSpec(kind="kill_pod", count=max(kills, 1), in_flight_min=1, progress_to=0.5)
+    is_slow = case is not None and case.is_slow
     return Scenario(
         name="detection",
         summary="a mutant among correct agents",
@@ -103,11 +105,12 @@ def scenario_of(case: Case | None, size: Size) -> Scenario:
             shape="at_once" if has_quota else "constant",
             warm_up_agents=0,
         ),
-        llm=LlmSpec(latency_ms=300.0, requests_per_min=quota),
+        steps=STEPS_SLOW if is_slow else steps,
+        llm=LlmSpec(latency_ms=4000.0 if is_slow else 300.0, requests_per_min=quota),
         pods=2,
         faults=(fault,) if kills else (),
         exposures_min=0,
-        liveness_s=60.0 if has_quota else 12.0,
+        liveness_s=60.0 if has_quota or is_slow else 12.0,
         run_s=150.0,
     )
 
@@ -165,8 +168,8 @@ def compare(
     """Set what the checkers say beside what the mutant did."""
     case = CASES.get(mutant)
     planting = Planting(mutant=mutant, rate=rate)
-    names = evidence.names.agents
-    chosen = frozenset(name for name in names if case is not None and planting.is_chosen(name))
+    agents = evidence.names.agents
+    chosen = frozenset(name for name in agents if case is not None and planting.is_chosen(name))
     row = Row(
         mutant=mutant,
         steps=evidence.expected.count,
@@ -178,7 +181,8 @@ def compare(
     everything = [*anomalies, *_manners(evidence)]
     guilty = {(one.promise, one.name, one.agent) for one in everything if one.agent in chosen}
     for promise, name, _ in sorted(guilty):
-        row.red.setdefault(promise, Counter())[name] += 1
+        names = row.red.setdefault(promise, {})
+        names[name] = names.get(name, 0) + 1
     if case is not None:
         names_wanted = (case.anomaly, case.or_anomaly)
         found = {who for key, name, who in guilty if key == case.promise and name in names_wanted}
@@ -220,7 +224,8 @@ def rare(case: Case, steps: int, folder: Path) -> Row:
         folder,
         f"{case.mutant}@{rate}",
         agents=agents,
-        kills=20 if case.kills else 4,
+        # A kill near a repeat excuses it: where the repeat is the harm, nobody is killed.
+        kills=20 if case.kills else 0 if case.promise == "S3" else 4,
         rate_per_s=100.0,
         mix={case.pattern: 1.0} if case.pattern else MIX,
     )
@@ -307,7 +312,8 @@ RARE = """
 ## One violation among {steps} steps
 
 The same engine, witness and judge in one process, on a clock that jumps. Mutants that need a kill
-choose twenty agents or more, since a kill must meet one. Those that need a process or a quota of
+choose twenty agents or more, since a kill must meet one; where a repeat is the harm nobody is
+killed, since a kill nearby would excuse it. Those that need a process or a quota of
 their own run only above.
 
 | mutant | caught by | steps | kills | harmed | missed | false alarms |
@@ -451,11 +457,10 @@ class Kept:
 
 
 def _told(row: Row) -> Row:
-    red = {promise: dict(names) for promise, names in row.red.items()}
     word = "proven" if row.is_proof else "NOT PROVEN"
     print(
         f"{row.mutant}: {word}: {row.steps} steps, {row.kills} kills, {len(row.chosen)} chosen, "
-        f"{len(row.planted)} harmed, missed {sorted(row.missed) or 0}, red {red}, "
+        f"{len(row.planted)} harmed, missed {sorted(row.missed) or 0}, red {row.red}, "
         f"{len(row.blamed)} false alarms{f', doubt: {row.doubt}' if row.doubt else ''}",
         flush=True,
     )

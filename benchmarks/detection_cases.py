@@ -31,6 +31,8 @@ class Case:
     kills: int = 0
     """Pods to kill, for harm that is done at a kill."""
     needs_quota: bool = False
+    is_slow: bool = False
+    """Its harm shows once the driver has learnt of a failure, which takes half a minute."""
     needs_process: bool = False
     """Its harm is done by a process that outlives its incarnation: only in a real run."""
 
@@ -131,7 +133,13 @@ CASES: dict[str, Case] = {
         ),
         Case(mutant="retry-storm", promise=CLIENT, anomaly="retry-storm", needs_quota=True),
         Case(mutant="ignored-retry-after", promise=CLIENT, anomaly="early-retry", needs_quota=True),
-        Case(mutant="orphan-child", promise="L", anomaly="orphan-child", pattern="child"),
+        Case(
+            mutant="orphan-child",
+            promise="L",
+            anomaly="orphan-child",
+            pattern="child",
+            is_slow=True,
+        ),
         Case(mutant="deaf-parent", promise="L", anomaly="stuck", pattern="child"),
         Case(
             mutant="duplicate-child",

@@ -27,7 +27,7 @@ def write_whole(path: Path, data: bytes) -> Path:
         if not draft.is_dir():
             draft.unlink(missing_ok=True)
         raise MachineError(
-            f"{path}: {error.strerror}; free the disk or mend the rights, then run the command again"
+            f"{path}: {error.strerror}; free the disk or mend the rights, then do it again"
         ) from error
     return path
 
