@@ -44,8 +44,8 @@ from harness.verdict import PROMISE_KEYS, Anomaly
 PAGE = Path(__file__).parents[1] / "docs" / "detection.md"
 MIX = {"chain": 2.0, "tools": 1.0, "parallel": 1.0}
 CORRECT = "default"
-STEPS_SLOW = 14
-"""Of four seconds each: a child of twelve goes on well after its parent is known to have failed."""
+STEPS_SLOW = 16
+"""Of three seconds each: a child of fourteen goes on after its parent is known to have failed."""
 LIMITED = 16
 """Requests that find the quota spent, where one is needed."""
 
@@ -106,12 +106,12 @@ def scenario_of(case: Case | None, size: Size) -> Scenario:
             warm_up_agents=0,
         ),
         steps=STEPS_SLOW if is_slow else steps,
-        llm=LlmSpec(latency_ms=4000.0 if is_slow else 300.0, requests_per_min=quota),
+        llm=LlmSpec(latency_ms=3000.0 if is_slow else 300.0, requests_per_min=quota),
         pods=2,
         faults=(fault,) if kills else (),
         exposures_min=0,
-        liveness_s=60.0 if has_quota or is_slow else 12.0,
-        run_s=150.0,
+        liveness_s=120.0 if is_slow else 60.0 if has_quota else 12.0,
+        run_s=240.0 if is_slow else 150.0,
     )
 
 
