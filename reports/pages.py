@@ -62,7 +62,7 @@ def write_gate(result: GateResult, directory: Path) -> tuple[Path, ...]:
         "gate.json": encode_gate(result),
         "gate.xml": render_suites("gate", [gate_suite(result)]).encode(),
     }
-    return tuple(_write(directory / name, data) for name, data in forms.items())
+    return tuple(write_whole(directory / name, data) for name, data in forms.items())
 
 
 def write_text(path: Path, data: bytes) -> Path:
@@ -71,7 +71,7 @@ def write_text(path: Path, data: bytes) -> Path:
     Raises:
         MachineError: it cannot be written.
     """
-    return _write(path, data)
+    return write_whole(path, data)
 
 
 def append_text(text: str, path: Path) -> bool:
