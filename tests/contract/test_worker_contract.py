@@ -48,7 +48,7 @@ ENGINES: dict[str, tuple[Engine, str]] = {
 KEEPS_RESULTS = ("reference", "control:guarded", "langgraph")
 KEEPS_MOST = ("crewai:flow-checkpoint",)
 """What was kept is not asked again; the last result may not have been kept yet when it was used,
-and now and then a checkpoint makes the agent fail: docs/engines/crewai.md."""
+and now and then a checkpoint makes the agent fail: docs/findings/0003-crewai-checkpoints.md."""
 OFFERS_NO_KEY = ("control:naive", "langgraph", "crewai:crew", "crewai:flow-checkpoint")
 
 PORTS = Ports(os.getpid())

@@ -25,12 +25,12 @@ from harness.errors import OnceproofError
 from harness.scenario import Program
 
 RUNNING = AgentView(status="running", output="")
-FAILURES = (OpenAIError, OnceproofError, httpx.HTTPError, RuntimeError, ValueError)
+FAILURES = (OpenAIError, OnceproofError, httpx.HTTPError, LookupError, RuntimeError, ValueError)
 """What a kickoff may raise for good; anything else is a bug, and ends the process."""
 
 PANIC = "PanicException"
 """No Exception: what a checkpoint raises out of the kickoff when an event comes while it is being
-written, in Pydantic's serializer. Its class cannot be imported. See docs/engines/crewai.md."""
+written, in Pydantic's serializer. Its class cannot be imported. See docs/findings/0003."""
 
 THREADS = 64
 """Of the agents' loop. Crews block: `kickoff_async` is a thread for the whole crew, and an agent in
