@@ -8,7 +8,7 @@ from markupsafe import Markup
 
 from harness.results import AgentTimeline, TimelineCall
 
-WIDTH, LEFT, RIGHT, TOP, ROW = 760, 96, 12, 30, 20
+WIDTH, LEFT, RIGHT, TOP, ROW = 760, 96, 24, 30, 20
 ROWS_MAX = 40
 TICKS = 6
 SIGN = 6.1

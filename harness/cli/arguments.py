@@ -11,6 +11,8 @@ EXIT_CODES = """exit codes:
   254 you or this machine can mend it, nothing was started   255 broken in mid-run
 """
 
+STORED = "folders of runs; that of a matrix stands for all of its runs"
+
 
 class _Parser(argparse.ArgumentParser):
     """Usage errors exit with 254, not with 2, which means unknown."""
@@ -36,9 +38,9 @@ def parser() -> argparse.ArgumentParser:
     listing = commands.add_parser("list", help="scenarios, engines, stores, faults, matrices")
     listing.add_argument("--fields", action="store_true", help="what --set can set, with defaults")
     check = commands.add_parser("check", help="judge stored runs again, from their files alone")
-    check.add_argument("runs", nargs="+", type=Path, metavar="RUN")
+    check.add_argument("runs", nargs="+", type=Path, metavar="RUN", help=STORED)
     repro = commands.add_parser("repro", help="run a stored run's plan again, with its seed")
-    repro.add_argument("run", type=Path, metavar="RUN")
+    repro.add_argument("run", type=Path, metavar="RUN", help="the folder of a run")
     _add_machine(repro)
     _add_shrink(
         commands.add_parser("shrink", help="a smaller scenario that still shows a run's anomaly")
@@ -49,8 +51,10 @@ def parser() -> argparse.ArgumentParser:
     )
     _add_gate(commands.add_parser("gate", help="against a baseline: promises, costs, timings"))
     baseline = commands.add_parser("baseline", help="write what a gate compares with")
-    baseline.add_argument("runs", nargs="+", type=Path, metavar="RUN")
-    baseline.add_argument("-o", "--output", type=Path, required=True, metavar="FILE")
+    baseline.add_argument("runs", nargs="+", type=Path, metavar="RUN", help=STORED)
+    baseline.add_argument(
+        "-o", "--output", type=Path, required=True, metavar="FILE", help="the baseline"
+    )
     baseline.add_argument(
         "--reason", required=True, metavar="TEXT", help="why this is good enough, for the review"
     )
@@ -62,8 +66,8 @@ def parser() -> argparse.ArgumentParser:
         help="a finding: the promise may fall, is shown, and fails no gate; may be repeated",
     )
     explain = commands.add_parser("explain", help="one agent's timeline, in plain words")
-    explain.add_argument("run", type=Path, metavar="RUN")
-    explain.add_argument("agent", metavar="AGENT")
+    explain.add_argument("run", type=Path, metavar="RUN", help="the folder of a run")
+    explain.add_argument("agent", metavar="AGENT", help="as in a000017; the page names the worst")
     doctor = commands.add_parser("doctor", help="what this machine has, and how to get the rest")
     doctor.add_argument("--sweep", action="store_true", help="end what dead runs left over")
     doctor.add_argument("--dapr-bin", type=Path, help="folder with the Dapr binaries")

@@ -1,8 +1,10 @@
 """`onceproof list`: everything that can be named, mutants apart, and nothing slow imported."""
 
+import argparse
 import subprocess
 import sys
 
+from harness.cli.arguments import parser
 from harness.cli.listing import lines, sections
 from harness.engines.registry import ENGINES
 from scenarios import SCENARIOS
@@ -31,3 +33,20 @@ def test_listing_draws_no_plot() -> None:
     found = subprocess.run((sys.executable, "-c", code), capture_output=True, text=True, check=True)
 
     assert found.stdout.strip() == "[]"
+
+
+def test_everything_on_the_command_line_has_its_help() -> None:
+    """Whoever types --help learns what each word is for, and each command fits on one line."""
+    (commands,) = (
+        action for action in parser()._actions if isinstance(action, argparse._SubParsersAction)
+    )
+
+    mute = [
+        f"{name} {action.dest}"
+        for name, command in commands.choices.items()
+        for action in command._actions
+        if not action.help
+    ]
+
+    assert mute == []
+    assert all(len(entry.help or "") <= 66 for entry in commands._choices_actions)
