@@ -169,4 +169,5 @@ def size_of(scenario: Scenario) -> str:
     faults = ", ".join(f"{fault.count} {fault.kind}" for fault in scenario.faults) or "no fault"
     pods = f"{scenario.pods} pod{'s' * (scenario.pods > 1)}"
     agents = f"{scenario.load.agents} agent{'s' * (scenario.load.agents > 1)}"
-    return f"{agents}, {pods}, {faults}, {' + '.join(scenario.mix)}, {scenario.steps} steps"
+    steps = f"{scenario.steps} step{'s' * (scenario.steps > 1)}"
+    return f"{agents}, {pods}, {faults}, {' + '.join(scenario.mix)}, {steps}"

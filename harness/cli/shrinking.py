@@ -16,6 +16,7 @@ from harness.cluster.keeper import keep
 from harness.errors import OnceproofError, UsageError
 from harness.plan import Plan
 from harness.results import RunResult
+from harness.runner.judge import ANOMALIES_SHOWN
 from harness.runner.order import Order, problems_of_order
 from harness.runner.set_up import Provided
 from harness.scenario import Scenario
@@ -151,7 +152,8 @@ class Tries:
         )
         seconds = (self.clock.monotonic_ns() - began_ns) / NS_PER_S
         times = self.wanted.count_in(result)
-        word = f"shows it {times} times" if times else "does not show it"
+        often = f"{times} times" if times < ANOMALIES_SHOWN else f"{times} times or more"
+        word = f"shows it {often}" if times else "does not show it"
         trouble = f" ({result.state_reason})" if result.state != "judged" else ""
         self.tell(f"run {self.count}: {size_of(scenario)}: {word}{trouble}, {seconds:.0f} s")
         return times > 0 and not self.is_stopped

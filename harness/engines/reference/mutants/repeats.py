@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from harness.engines.llm import Answer, Message, ToolCall
 from harness.engines.reference.mutants.mutant import Mutant, path_of
-from harness.engines.reference.mutants.survivors import Effect, start_effect
+from harness.engines.reference.mutants.survivors import OPENED, Effect, start_effect
 from harness.scenario import Program
 
 SPINS_MAX = 10_000
@@ -63,6 +63,12 @@ class ZombieWrite(Mutant):
 
     Caught by R as zombie-effect. Needs kills and tools.
     """
+
+    def resumed(self) -> list[Program]:
+        """Say that this incarnation opens: those left behind by the one before wait for it."""
+        if self.planting.folder is not None:
+            (self.planting.folder / OPENED).touch()
+        return super().resumed()
 
     async def act(self, agent: str, call: ToolCall) -> str:
         """Have the effect; then leave a process behind that has it again after a kill."""

@@ -27,6 +27,8 @@ WATCH_S = 60.0
 LATE_S = 2.0
 """From the parent's end, or the replacement's sign, to the errand: by then the fault is over."""
 POLL_S = 0.05
+OPENED = "opened"
+"""Touched by each incarnation of a mutant that leaves effects behind."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,9 +102,13 @@ async def _start(errand: Errand) -> Survivor:
 
 
 async def _survive(errand: Errand, surroundings: Surroundings) -> None:
+    opened_ns = _opened_ns(errand)
     async with asyncio.timeout(WATCH_S):
         await _until_gone(errand.parent)
     async with asyncio.timeout(WATCH_S):
+        # Without a replacement there is no zombie, only a late call.
+        while errand.effect is not None and _opened_ns(errand) == opened_ns:  # noqa: ASYNC110
+            await asyncio.sleep(POLL_S)
         # The sign is another process's file, so that only looking helps.
         while errand.sign is not None and not errand.sign.exists():  # noqa: ASYNC110
             await asyncio.sleep(POLL_S)
@@ -113,6 +119,12 @@ async def _survive(errand: Errand, surroundings: Surroundings) -> None:
         Planting(mutant="", rate=1, folder=errand.folder).note(agent)
     finally:
         await llm.close()
+
+
+def _opened_ns(errand: Errand) -> int:
+    """When the latest incarnation said that it opens; 0 for never."""
+    path = errand.folder / OPENED
+    return path.stat().st_mtime_ns if path.exists() else 0
 
 
 async def _until_gone(parent: int) -> None:
