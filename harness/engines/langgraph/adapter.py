@@ -7,7 +7,7 @@ from harness.errors import UsageError
 from harness.protocols import EngineSpec
 
 ENGINE = "langgraph"
-KINDS = ("say", "tools", "parallel", "child", "receive")
+KINDS = ("say", "tools", "parallel", "route", "plan", "judge", "child", "receive")
 NO_TIMER = "LangGraph has no durable timer; a sleep in a node starts anew when the node runs again"
 NO_CHECKPOINTER = "interrupt() needs a checkpointer"
 BEFORE_INTERRUPT = "interrupt() runs its node again from the top, with every effect before it"

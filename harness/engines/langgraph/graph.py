@@ -2,7 +2,8 @@
 
 A step is a node with one effect: an LLM call or a tool call. Edges lead from step to step; parallel
 branches are several edges out and one edge of several in; a tool loop is a conditional edge with a
-Send for each call; a child agent is a subgraph; an event is an interrupt().
+Send for each call; a route is a conditional edge, a plan a Send for each task, an evaluator a
+conditional edge at the end of each round; a child agent is a subgraph; an event is an interrupt().
 
 Programs of one shape share one compiled graph: prompts are input, not structure.
 """
@@ -18,7 +19,7 @@ from langgraph.types import RetryPolicy, Send, interrupt
 
 from harness.engines.langgraph.effects import Effects
 from harness.engines.langgraph.loop import walk
-from harness.engines.walk import fill
+from harness.engines.walk import branches_of, fill, is_accepted
 from harness.scenario import Program, Step
 
 Update = dict[str, Any]
@@ -103,18 +104,25 @@ class Fine:
             "say": self._say,
             "tools": self._tools,
             "parallel": self._parallel,
+            "route": self._route,
+            "plan": self._plan,
+            "judge": self._judge,
             "child": self._child,
             "receive": self._receive,
         }
 
     def add(self, steps: Sequence[Step]) -> None:
         """Add a sequence of steps, from START to END."""
-        entries = [*map(_entries, steps), [END]]
-        self._edge(START, entries[0])
-        for step, then in zip(steps, entries[1:], strict=True):
-            self._add[step.kind](step, then)
+        self._edge(START, _entries(steps[0]))
+        self._sequence(steps, [END])
         for start, end in self._edges:
             self._graph.add_edge(start, end)
+
+    def _sequence(self, steps: Sequence[Step], then: list[str]) -> None:
+        """Add steps one after another; the last one leads to ``then``."""
+        entries = [*map(_entries, steps), then]
+        for step, after in zip(steps, entries[1:], strict=True):
+            self._add[step.kind](step, after)
 
     def _node(self, name: str, action: Callable[..., Awaitable[Update]]) -> None:
         self._graph.add_node(name, action, retry_policy=RetryPolicy())
@@ -165,6 +173,49 @@ class Fine:
                 self._graph.add_node(entry, self._subgraph(branch))
         self._edge(_entries(step), then)
 
+    def _route(self, step: Step, then: list[str]) -> None:
+        """The answer chooses the branch that the edges lead to."""
+
+        def choose(state: State) -> list[str]:
+            (branch,) = branches_of(step, state["answers"][step.path])
+            return _entries(branch[0])
+
+        self._node(step.path, self._asking(step.path))
+        starts = [entry for branch in step.branches for entry in _entries(branch[0])]
+        self._graph.add_conditional_edges(step.path, choose, starts)
+        for branch in step.branches:
+            self._sequence(branch, then)
+
+    def _plan(self, step: Step, then: list[str]) -> None:
+        """A worker node, sent to once for each task that the answer delegates."""
+        worker = f"{step.path}.worker"
+
+        async def work(task: dict[str, str]) -> Update:
+            return {"answers": {task["path"]: await self._effects.answer(task["prompt"])}}
+
+        def delegate(state: State) -> list[Send]:
+            tasks = [task for (task,) in branches_of(step, state["answers"][step.path])]
+            return [Send(worker, {"path": task.path, "prompt": task.prompt}) for task in tasks]
+
+        self._node(step.path, self._asking(step.path))
+        self._node(worker, work)
+        self._graph.add_conditional_edges(step.path, delegate, [worker])
+        self._edge(worker, then)
+
+    def _judge(self, step: Step, then: list[str]) -> None:
+        """Rounds, each with a conditional edge at its end: go on, or to the next round.
+
+        Every round has prompts of its own in the program, so it has nodes of its own, too.
+        """
+        nexts = [*(_entries(one[0]) for one in step.branches[1:]), then]
+        for one, after in zip(step.branches, nexts, strict=True):
+            verdict = one[-1].path
+            self._sequence(one[:-1], [verdict])
+            self._node(verdict, self._asking(verdict))
+            self._graph.add_conditional_edges(
+                verdict, _judging(verdict, then, after), list({*then, *after})
+            )
+
     def _child(self, step: Step, then: list[str]) -> None:
         self._graph.add_node(step.path, self._subgraph(step.branches[0]))
         self._edge(step.path, then)
@@ -182,8 +233,17 @@ class Fine:
         self._edge(step.path, then)
 
 
+def _judging(verdict: str, accepted: list[str], revised: list[str]) -> Callable[[State], list[str]]:
+    def judge(state: State) -> list[str]:
+        return accepted if is_accepted(state["answers"][verdict]) else revised
+
+    return judge
+
+
 def _entries(step: Step) -> list[str]:
     """Nodes that the edges to a step lead to."""
+    if step.kind == "judge":
+        return _entries(step.branches[0][0])
     if step.kind != "parallel":
         return [step.path]
     return [
