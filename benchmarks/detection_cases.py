@@ -172,6 +172,29 @@ CASES: dict[str, Case] = {
             anomaly="repeat-without-fault",
             pattern="event",
         ),
+        Case(
+            mutant="wrong-branch",
+            promise="R",
+            anomaly="phantom-step",
+            also={"S1": _NOT_IN},
+            pattern="routing",
+        ),
+        Case(mutant="both-branches", promise="R", anomaly="phantom-step", pattern="routing"),
+        Case(
+            mutant="lost-task",
+            promise="R",
+            anomaly="skipped-step",
+            also={"S1": _NOT_IN},
+            pattern="orchestrator",
+        ),
+        Case(mutant="extra-round", promise="R", anomaly="phantom-step", pattern="evaluator"),
+        Case(
+            mutant="early-acceptance",
+            promise="R",
+            anomaly="skipped-step",
+            also={"S1": _NOT_IN},
+            pattern="evaluator",
+        ),
     )
 }
 """Mutant -> its case, in the order of mutants.MUTANTS."""

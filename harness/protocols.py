@@ -173,6 +173,9 @@ class Stage(Protocol):
 
     witness: Witness
 
+    def slots(self) -> tuple[str, ...]:
+        """The pods' places."""
+
     def caller(self, slot: str) -> str:
         """The incarnation that a slot runs now."""
 

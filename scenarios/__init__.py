@@ -2,10 +2,24 @@
 
 from harness.scenario import Scenario
 from scenarios.baseline import SCENARIO as BASELINE
+from scenarios.node_loss import SCENARIO as NODE_LOSS
+from scenarios.patterns import SCENARIO as PATTERNS
+from scenarios.patterns_kill import SCENARIO as PATTERNS_KILL
+from scenarios.patterns_throttle import SCENARIO as PATTERNS_THROTTLE
 from scenarios.pod_kill import SCENARIO as POD_KILL
 from scenarios.scale import SCENARIO as SCALE
 from scenarios.throttle import SCENARIO as THROTTLE
 
 SCENARIOS: dict[str, Scenario] = {
-    scenario.name: scenario for scenario in (BASELINE, POD_KILL, THROTTLE, SCALE)
+    scenario.name: scenario
+    for scenario in (
+        BASELINE,
+        POD_KILL,
+        THROTTLE,
+        SCALE,
+        PATTERNS,
+        PATTERNS_KILL,
+        PATTERNS_THROTTLE,
+        NODE_LOSS,
+    )
 }

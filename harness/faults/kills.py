@@ -1,8 +1,11 @@
-"""SIGKILL of a pod, of its worker, or of its sidecar; the platform brings it back.
+"""SIGKILL of a pod, of all pods, of a worker, or of a sidecar; the platform brings it back.
 
-kill_pod is a pod's deletion: a new incarnation under new ports, spawned at once. The other two are
-container restarts in place, after the kubelet's growing delay.
+kill_pod is a pod's deletion: a new incarnation under new ports, spawned at once; kill_all deletes
+all pods in the same moment. The other two are container restarts in place, after the kubelet's
+growing delay.
 """
+
+import asyncio
 
 from harness.errors import HarnessError
 from harness.plan import PlannedFault
@@ -41,6 +44,35 @@ class KillPod(_Kill):
 
     kind = "kill_pod"
     part = "pod"
+
+
+class KillAll(_Kill):
+    """All pods of the app die together, as if they shared a node that is lost.
+
+    Store, control plane and witness are elsewhere, and live on.
+    """
+
+    kind = "kill_all"
+    part = "pod"
+
+    async def fire(self, stage: Stage, planned: PlannedFault) -> Struck:
+        """Strike every slot at once; the planned one is that whose steps in flight were waited for.
+
+        A pod that is down at that moment is struck as well, and is no proof.
+        """
+        strikes = await asyncio.gather(*(stage.kill(slot, self.part) for slot in stage.slots()))
+        return Struck(
+            victims=tuple(victim for struck in strikes for victim in struck.victims),
+            proof="; ".join(struck.proof for struck in strikes if struck.proof),
+        )
+
+    async def heal(self, stage: Stage, planned: PlannedFault, struck: Struck) -> Healed:
+        """Wait for the health of every replacement; the times are those of the slowest."""
+        healed = await asyncio.gather(
+            *(stage.healed(slot, struck, deadline_s=HEAL_S) for slot in stage.slots())
+        )
+        slowest = max(healed, key=lambda one: one.parts_ns.get("total", 0))
+        return Healed(caller=", ".join(one.caller for one in healed), parts_ns=slowest.parts_ns)
 
 
 class KillWorker(_Kill):

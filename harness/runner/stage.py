@@ -15,6 +15,10 @@ class RunStage:
         self._supervisor = supervisor
         self.witness = witness
 
+    def slots(self) -> tuple[str, ...]:
+        """See Stage."""
+        return tuple(self._pods.by_slot)
+
     def caller(self, slot: str) -> str:
         """See Stage."""
         return self._pods.by_slot[slot].caller

@@ -51,6 +51,9 @@ class FakeStage:
     def witness(self, value: Witness) -> None:
         raise AttributeError(value)
 
+    def slots(self) -> tuple[str, ...]:
+        return ("agents-1",)
+
     def caller(self, slot: str) -> str:
         return f"{slot}.{1 + len(self.kills)}"
 

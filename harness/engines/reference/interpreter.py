@@ -41,10 +41,7 @@ class Interpreter:
             if step.kind == "parallel":
                 await self._fork(agent, step.branches, answers)
             elif step.kind == "judge":
-                for one in step.branches:
-                    await self._sequence(agent, one, answers)
-                    if self._policy.is_accepted(answers[one[-1].path]):
-                        break
+                await self._rounds(agent, step, answers)
             elif step.kind == "child":
                 await self._child(agent, step, answers)
             elif step.kind == "wait":
@@ -53,9 +50,17 @@ class Interpreter:
                 answers[step.path] = await self._policy.await_event(agent, step.path)
             else:
                 answers[step.path] = await self._converse(agent, step, answers)
-                branches = self._policy.branches(step, answers[step.path])
+                branches = self._policy.branches(agent, step, answers[step.path])
                 await self._fork(agent, branches, answers)
             done.append(step.path)
+
+    async def _rounds(self, agent: str, step: Step, answers: dict[str, str]) -> None:
+        """Rounds one after another, each judged by its last answer, until that was the last one."""
+        for number, one in enumerate(step.branches, start=1):
+            await self._sequence(agent, one, answers)
+            verdict = answers[one[-1].path]
+            if self._policy.is_over(agent, verdict, len(step.branches) - number):
+                break
 
     async def _fork(
         self, agent: str, branches: Sequence[Sequence[Step]], answers: dict[str, str]

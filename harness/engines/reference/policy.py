@@ -44,13 +44,13 @@ class Policy:
         """The step after those done, in the program's order; None at the end of the sequence."""
         return steps[len(done)] if len(done) < len(steps) else None
 
-    def branches(self, step: Step, answer: str) -> Sequence[Sequence[Step]]:
+    def branches(self, agent: str, step: Step, answer: str) -> Sequence[Sequence[Step]]:
         """What an answer has run next, side by side: the chosen branch, the delegated tasks."""
         return branches_of(step, answer)
 
-    def is_accepted(self, verdict: str) -> bool:
-        """Whether a round was the last one."""
-        return is_accepted(verdict)
+    def is_over(self, agent: str, verdict: str, rounds_left: int) -> bool:
+        """Whether the rounds of a judge end with this verdict."""
+        return is_accepted(verdict) or not rounds_left
 
     def conversation(self, agent: str, step: Step, answers: Mapping[str, str]) -> list[Message]:
         """The opening of a step's conversation: here committed answers are used."""

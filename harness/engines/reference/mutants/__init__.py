@@ -4,6 +4,13 @@ They stand apart from the correct engine, each one decision of `policy` made wro
 checker can be shown to fail.
 """
 
+from harness.engines.reference.mutants.choices import (
+    BothBranches,
+    EarlyAcceptance,
+    ExtraRound,
+    LostTask,
+    WrongBranch,
+)
 from harness.engines.reference.mutants.clients import IgnoredRetryAfter, RetryStorm
 from harness.engines.reference.mutants.commits import (
     DoubleCommit,
@@ -76,5 +83,10 @@ MUTANTS: dict[str, type[Mutant]] = {
     "lost-event": LostEvent,
     "early-event": EarlyEvent,
     "double-event": DoubleEvent,
+    "wrong-branch": WrongBranch,
+    "both-branches": BothBranches,
+    "lost-task": LostTask,
+    "extra-round": ExtraRound,
+    "early-acceptance": EarlyAcceptance,
 }
 """In the order of the promises that they break; those of waits at the end."""
