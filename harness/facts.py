@@ -43,5 +43,8 @@ class RunFacts:
     before this was counted. Names are those of `harness.measures.figures`."""
     store_reason: str = ""
     """Why figures of the store are missing."""
+    idle: dict[str, float] = field(default_factory=dict)
+    """Of runs with parked agents: memory and active actors before, parked and ended; see
+    `harness.runner.idle`."""
     about: dict[str, str] = field(default_factory=dict)
     """What the worker said of itself."""

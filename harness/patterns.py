@@ -176,6 +176,14 @@ def _event(agent: str, topic: str, count: int) -> tuple[Step, ...]:
     return (*chain[:-1], receive, last)
 
 
+def _parked(agent: str, topic: str, count: int) -> tuple[Step, ...]:
+    """An idle agent: it waits for somebody's word from the start, and answers it once."""
+    return (
+        Step(path="e", kind="receive"),
+        _say(agent, "1", ("e",), f"{topic}: heed the word and end.", is_last=True),
+    )
+
+
 PATTERN_STEPS: dict[str, Callable[[str, str, int], tuple[Step, ...]]] = {
     "chain": _chain,
     "tools": _tools,
@@ -186,4 +194,5 @@ PATTERN_STEPS: dict[str, Callable[[str, str, int], tuple[Step, ...]]] = {
     "child": _child,
     "timer": _timer,
     "event": _event,
+    "parked": _parked,
 }

@@ -5,7 +5,7 @@ never enter it.
 """
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import msgspec
 from faker import Faker
@@ -17,6 +17,9 @@ from harness.ids import agent_id
 from harness.oracle import answers_count
 from harness.patterns import PATTERN_STEPS
 from harness.scenario import SCHEMA, UNREADABLE, Program, Scenario
+
+HEARING = ("event", "parked")
+"""Patterns whose agents wait for an event."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +66,8 @@ class PlannedFault:
     at_ratio: float
     """Of the run's LLM answers."""
     in_flight_min: int
+    after_s: float = 0.0
+    """Seconds of the load before which it does not strike."""
     point: str = ""
     """Of a sweep: where it meets the calls of ``agents``; else progress decides."""
     agents: tuple[str, ...] = ()
@@ -110,7 +115,8 @@ def draw_agents(scenario: Scenario, seed: int, *, is_warm_up: bool = False) -> l
     arrivals = sorted(_arrival(shape, count, chance) for _ in range(count))
     slots = slots_of(scenario)
     # Nobody sends events to the agents of the warm-up.
-    mix = {name: part for name, part in scenario.mix.items() if name != "event" or not is_warm_up}
+    left_out = HEARING if is_warm_up else ()
+    mix = {name: part for name, part in scenario.mix.items() if name not in left_out}
     patterns, weights = zip(*sorted((mix or {"chain": 1.0}).items()), strict=True)
     faker = Faker("en_US", use_weighting=False)
     agents = []
@@ -119,7 +125,10 @@ def draw_agents(scenario: Scenario, seed: int, *, is_warm_up: bool = False) -> l
         own = seeds.stream(seed, "agent", name)
         faker.seed_instance(own.getrandbits(64))
         topic = f"{faker.name()}, {faker.job()}"
-        steps = PATTERN_STEPS[own.choices(patterns, weights)[0]](name, topic, scenario.steps)
+        pattern = own.choices(patterns, weights)[0]
+        steps = PATTERN_STEPS[pattern](name, topic, scenario.steps)
+        if pattern == "parked":
+            steps = (replace(steps[0], wait_s=scenario.park_s), *steps[1:])
         agents.append(
             PlannedAgent(
                 agent=name,
@@ -167,6 +176,7 @@ def draw_faults(scenario: Scenario, seed: int) -> tuple[PlannedFault, ...]:
             slot=slot,
             at_ratio=round(at, 4),
             in_flight_min=spec.in_flight_min,
+            after_s=spec.after_s,
         )
         for number, (at, spec, slot) in enumerate(planned, start=1)
     )

@@ -27,6 +27,7 @@ PATTERNS = (
     "child",
     "timer",
     "event",
+    "parked",
 )
 AGENTS_MAX, PODS_MAX, STEPS_MAX, FAULTS_MAX = 200_000, 64, 1000, 1000
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -122,6 +123,8 @@ class FaultSpec:
     """Share of the plan's LLM answers from which on it may strike."""
     progress_to: float = 0.95
     """Share before which the last one is due."""
+    after_s: float = 0.0
+    """Seconds from the begin of the load before which it does not strike; for agents that wait."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,6 +145,8 @@ class Scenario:
     pods: int = 3
     """Slots; each runs one worker, with its sidecar if the engine has one."""
     faults: tuple[FaultSpec, ...] = ()
+    park_s: float = 60.0
+    """Of the pattern parked: seconds from an agent's start until the event that wakes it."""
     exposures_min: int = 30
     """Interrupted exposures below which a pass under faults is unknown."""
     liveness_s: float = 60.0
@@ -215,7 +220,9 @@ def problems_of(scenario: Scenario) -> list[str]:
             (0 < weight < math.inf, f"mix.{name} is {weight}, expected a positive weight")
             for name, weight in scenario.mix.items()
         ),
+        *_positive("park_s", scenario.park_s),
         *_positive("run_s", scenario.run_s),
+        *_positive("park_s", scenario.park_s),
         *_positive("liveness_s", scenario.liveness_s),
         (scenario.exposures_min >= 0, "exposures_min is negative, expected 0 or more"),
         (
@@ -276,6 +283,10 @@ def _fault_checks(fault: FaultSpec) -> list[tuple[bool, str]]:
     return [
         *_within(f"fault {fault.kind}: count", fault.count, 1, FAULTS_MAX),
         *_within(f"fault {fault.kind}: in_flight_min", fault.in_flight_min, 0, AGENTS_MAX),
+        (
+            0 <= fault.after_s < math.inf,
+            f"fault {fault.kind}: after_s is {fault.after_s}, expected 0 or more",
+        ),
         (
             0 <= fault.progress_from < fault.progress_to <= 1,
             f"fault {fault.kind}: progress_from is {fault.progress_from} and progress_to "

@@ -24,6 +24,8 @@ LATENCIES = {
     "start": "start: first POST to accepted",
     "step": "LLM request: begin to answer",
     "lateness": "driver: intended start to first POST",
+    "wake": "wake: event sent to the next LLM request of the agent that waits for it",
+    "timer": "timer: due time to the next LLM request",
 }
 """What the distributions of the results measure, by name; other names are shown as they are."""
 RANGE_NOTE = (

@@ -3,6 +3,7 @@
 from harness.scenario import Scenario
 from scenarios.baseline import SCENARIO as BASELINE
 from scenarios.node_loss import SCENARIO as NODE_LOSS
+from scenarios.parked import SCENARIO as PARKED
 from scenarios.patterns import SCENARIO as PATTERNS
 from scenarios.patterns_kill import SCENARIO as PATTERNS_KILL
 from scenarios.patterns_throttle import SCENARIO as PATTERNS_THROTTLE
@@ -21,5 +22,6 @@ SCENARIOS: dict[str, Scenario] = {
         PATTERNS_KILL,
         PATTERNS_THROTTLE,
         NODE_LOSS,
+        PARKED,
     )
 }

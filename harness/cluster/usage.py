@@ -24,12 +24,7 @@ class Usage:
 
     def sample(self, processes: list[Process]) -> None:
         """Look at the living once."""
-        sums: dict[str, float] = {}
-        for process in processes:
-            if process.exit is None:
-                kind = kind_of(process.name)
-                sums[kind] = sums.get(kind, 0.0) + tree_rss_mb(process.pid)
-        for kind, size in sums.items():
+        for kind, size in rss_mb_of(processes).items():
             self.rss_mb_max[kind] = max(size, self.rss_mb_max.get(kind, 0.0))
 
     def begin(self, processes: list[Process]) -> None:
@@ -40,6 +35,16 @@ class Usage:
         """CPU seconds per kind since `begin`."""
         now = cpu_s_of(processes)
         return {kind: total - self.cpu_s_before.get(kind, 0.0) for kind, total in now.items()}
+
+
+def rss_mb_of(processes: list[Process]) -> dict[str, float]:
+    """Resident MiB per kind, of those alive now."""
+    sums: dict[str, float] = {}
+    for process in processes:
+        if process.exit is None:
+            kind = kind_of(process.name)
+            sums[kind] = sums.get(kind, 0.0) + tree_rss_mb(process.pid)
+    return sums
 
 
 def kind_of(name: str) -> str:

@@ -7,7 +7,8 @@ from numpy.typing import NDArray
 
 from harness.clock import NS_PER_MS
 from harness.history import NONE, Evidence, Ints, Kind, RequestOutcome
-from harness.measures.portion import portions
+from harness.measures.exposure import NEVER
+from harness.measures.portion import Portion, portions
 from harness.measures.recovery import resumes
 from harness.results import Distribution
 
@@ -112,6 +113,52 @@ def step_latency_ns(evidence: Evidence) -> Ints:
     return took
 
 
+def wake_latency_ns(evidence: Evidence) -> Ints:
+    """From an event, on file before it is sent, to the first request of the step that heeds it.
+
+    Of agents that were waiting for it: whatever else the step builds on was answered before.
+    """
+    return _from_waits(evidence, is_timer=False)
+
+
+def timer_latency_ns(evidence: Evidence) -> Ints:
+    """From a timer's due time, by the answer before it, to the first request of the step behind."""
+    return _from_waits(evidence, is_timer=True)
+
+
+def _from_waits(evidence: Evidence, *, is_timer: bool) -> Ints:
+    found = [_late_ns(portion, is_timer=is_timer) for portion in portions(evidence)]
+    return np.concatenate(found) if found else np.zeros(0, np.int64)
+
+
+def _late_ns(portion: Portion, *, is_timer: bool) -> Ints:
+    """First begin of the steps behind a wait, less the moment in which the wait was over."""
+    requests, expected, rows = portion.requests, portion.expected, portion.executed
+    cell = portion.cells.of_request[rows]
+    began = np.full(portion.cells.count, NEVER, np.int64)
+    ended = np.full(portion.cells.count, NEVER, np.int64)
+    np.minimum.at(began, cell, requests.begin_ns[rows])
+    np.minimum.at(ended, cell, requests.end_ns[rows])
+    is_event = np.zeros(portion.cells.count, np.bool_)
+    is_event[cell[requests.kind[rows] == Kind.EVENT]] = True
+    successor = np.repeat(np.arange(expected.count), np.diff(expected.predecessor_start))
+    predecessor = expected.predecessor
+    hears = is_event[predecessor]
+    sent = np.full(expected.count, NEVER, np.int64)
+    np.minimum.at(sent, successor[hears], began[predecessor[hears]])
+    ready = np.zeros(expected.count, np.int64)
+    np.maximum.at(ready, successor[~hears], ended[predecessor[~hears]])
+    if is_timer:
+        is_over = (expected.delay_ns > 0) & (ready > 0) & (ready != NEVER)
+        over = ready + expected.delay_ns
+    else:
+        is_over = (sent != NEVER) & (ready < sent)
+        over = sent
+    is_counted = is_over & (began[: expected.count] != NEVER)
+    took: Ints = (began[: expected.count] - over)[is_counted]
+    return took
+
+
 def resume_latency_ns(evidence: Evidence) -> Ints:
     """Victim resume times of all faults together, without those that never went on."""
     parts = list(resumes(portions(evidence)).values())
@@ -122,11 +169,16 @@ def resume_latency_ns(evidence: Evidence) -> Ints:
 
 def latencies_of(evidence: Evidence) -> tuple[Distribution, ...]:
     """The distributions of the page, without the victim resume time."""
+    waits = (
+        distribution("wake", wake_latency_ns(evidence)),
+        distribution("timer", timer_latency_ns(evidence)),
+    )
     return (
         distribution("agent", agent_latency_ns(evidence)),
         distribution("start", start_latency_ns(evidence)),
         distribution("step", step_latency_ns(evidence)),
         distribution("lateness", lateness_ns(evidence)),
+        *(wait for wait in waits if wait.count),
     )
 
 

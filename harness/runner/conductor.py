@@ -7,7 +7,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict
 
-from harness.clock import Clock
+from harness.clock import NS_PER_S, Clock
 from harness.errors import HarnessError
 from harness.faults import FAULTS
 from harness.plan import Plan, PlannedFault
@@ -34,16 +34,18 @@ class Conductor:
 
     async def run(self) -> None:
         """Play all faults; cancel it when the load is over."""
+        began_ns = self._clock.monotonic_ns()
         for planned in self._plan.faults:
-            await self._until_due(planned)
+            await self._until_due(planned, began_ns)
             try:
                 await self.play(planned)
             except HarnessError as error:
                 self.troubles.append(str(error))
         self.is_done = True
 
-    async def _until_due(self, planned: PlannedFault) -> None:
-        """Wait for the progress, the health and the steps in flight that the plan asks for."""
+    async def _until_due(self, planned: PlannedFault, began_ns: int) -> None:
+        """Wait for time, progress, health and the steps in flight that the plan asks for."""
+        due_ns = began_ns + int(planned.after_s * NS_PER_S)
         while True:
             progress = await self._stage.witness.progress()
             in_flight = progress.unused.get(self._stage.caller(planned.slot), 0)
@@ -51,6 +53,7 @@ class Conductor:
                 progress.answered_steps >= planned.at_ratio * self._plan.answers_count
                 and in_flight >= planned.in_flight_min
                 and self._stage.is_ready(planned.slot)
+                and self._clock.monotonic_ns() >= due_ns
             ):
                 return
             await self._clock.sleep_s(POLL_S)

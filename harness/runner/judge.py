@@ -28,6 +28,7 @@ from harness.plan import Plan, parse_programs
 from harness.results import Assumption, FaultRow, PromiseRow, RunResult, SweepCell
 from harness.runner.blank import blank_result
 from harness.runner.figured import figured
+from harness.runner.idle import told
 from harness.runner.order import Order
 from harness.sweep import POINTS, VICTIMS, calls_count, cells_of, held_note
 from harness.verdict import PROMISES, Anomaly, CheckResult, Verdict, bound_ratio, worst
@@ -250,6 +251,8 @@ def _environment(archived: Archived) -> dict[str, str]:
         environment["started"] = facts.started_utc
         environment["set-up"] = f"{facts.set_up_s:.1f} s to {pods} ready pods"
         environment |= {f"worker {name}": text for name, text in facts.about.items()}
+        if facts.idle:
+            environment["parked"] = told(facts.idle, archived.plan.scenario.load.agents)
         if facts.resubmits_count:
             environment["resubmits"] = f"{facts.resubmits_count} by the supervisor"
     return environment

@@ -24,6 +24,7 @@ PATTERN_KINDS = {
     "child": ("say", "child"),
     "timer": ("say", "wait"),
     "event": ("say", "receive"),
+    "parked": ("say", "receive"),
 }
 DISK_MB_BASE, DISK_MB_PER_1000_AGENTS = 300, 200
 

@@ -28,6 +28,7 @@ from harness.runner.costs import Costs
 from harness.runner.display import Display
 from harness.runner.driving import Driver
 from harness.runner.folder import RunFolder
+from harness.runner.idle import Idle
 from harness.runner.kept import Kept
 from harness.runner.roster import Roster
 from harness.runner.sender import Sender
@@ -57,6 +58,7 @@ class Walk:
     _costs: Costs = field(default_factory=Costs)
     _watch: Watch = field(init=False)
     _kept: Kept | None = None
+    _idle: Idle | None = None
 
     def __post_init__(self) -> None:
         self._watch = Watch(
@@ -113,6 +115,7 @@ class Walk:
             store = set_up.store()
             self._kept = Kept(store=store, slots=self.folder.state / "slots")
             pods = await set_up.start(witness, store, undo)
+            self._idle = Idle(processes=processes, pods=pods, http=http)
             supervisor = Supervisor(
                 pods=pods,
                 processes=processes,
@@ -123,8 +126,7 @@ class Walk:
                 witness=witness,
                 restart_delays_s=self.restart_delays_s,
             )
-            set_up_s = (self.clock.monotonic_ns() - began_ns) / NS_PER_S
-            self.facts["set_up_s"] = set_up_s
+            self.facts["set_up_s"] = set_up_s = (self.clock.monotonic_ns() - began_ns) / NS_PER_S
             self.display.tell(f"{self.plan.scenario.pods} pods ready in {set_up_s:.1f} s")
             self.facts["about"] = await set_up.about(pods)
             rate = await self._warm_up(processes, witness)
@@ -231,6 +233,9 @@ class Walk:
         self._costs.begin(processes)
         assert self._kept is not None
         await self._kept.begin()
+        if "parked" in self.plan.scenario.mix and self._idle is not None:
+            await self._idle.look("before")
+            self._watch.idle = self._idle
         await witness.note("phase", "load", {})
         driver = self._driver(
             processes,
@@ -261,6 +266,9 @@ class Walk:
         await self._watch.until_ended(driver)
         self.facts["lateness_ms_p99"] = driver.result().lateness.ms_p99 or 0.0
         await witness.note("phase", "end", {})
+        if self._idle is not None and self._idle.figures:
+            await self._idle.look("ended")
+            self.facts["idle"] = self._idle.figures
         self._costs.sample(processes)
         await self._kept.end()
         self.facts |= {"store": self._kept.figures, "store_reason": self._kept.reason}

@@ -16,6 +16,7 @@ from harness.runner.conductor import Conductor
 from harness.runner.costs import Costs
 from harness.runner.display import Display, Snapshot
 from harness.runner.driving import Driver, DriverProgress
+from harness.runner.idle import LOOK_S, Idle
 from harness.thresholds import broken_live, parse_threshold
 
 TICK_S = 0.25
@@ -33,6 +34,8 @@ class Watch:
     display: Display
     interrupted: asyncio.Event
     costs: Costs
+    idle: Idle | None = None
+    """Set when agents are parked: it looks at them once all have arrived."""
     lag_ns_max: int = 0
     """Longest delay of this loop so far: the harness's own starvation."""
 
@@ -77,6 +80,11 @@ class Watch:
             if seen.started >= seen.planned > 0 and not arrivals_ns:
                 arrivals_ns = now_ns
                 await witness.note("phase", "drain", {})
+            if self.idle and arrivals_ns and now_ns - arrivals_ns > LOOK_S * NS_PER_S:
+                # A pod that is down at this moment would make the others' growth look small.
+                if all(pod.is_ready for pod in pods.by_slot.values()):
+                    await self.idle.look("parked")
+                self.idle = None
             quiet_ns = now_ns - max(arrivals_ns, conductor.last_heal_ns)
             patience_ns = (scenario.liveness_s + LIVENESS_SLACK_S) * NS_PER_S
             if arrivals_ns and conductor.is_done and quiet_ns > patience_ns:

@@ -123,6 +123,15 @@ def test_the_marks_say_who_was_struck_and_by_what_proof() -> None:
     assert {detail["is_shared"] for detail in details.values()} == {False}
 
 
+@pytest.mark.parametrize(("after_s", "is_due"), [(19.0, True), (21.0, False)])
+def test_a_fault_does_not_strike_before_its_time(after_s: float, is_due: bool) -> None:
+    """Agents that wait make no progress: time alone says when they are struck."""
+    stage = FakeStage()
+    conductor, _ = perform(stage, plan_with(replace(fault(), after_s=after_s)))
+
+    assert conductor.is_done is is_due
+
+
 @pytest.mark.parametrize(
     ("progress", "ready"),
     [
