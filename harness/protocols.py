@@ -31,6 +31,8 @@ class EngineSpec:
     worker: tuple[str, ...]
     """Command of the worker process."""
     needs_dapr: bool = False
+    app_ids: tuple[str, ...] = ()
+    """Dapr apps that the slots are dealt out to in turn; empty for one app of all."""
     stores: tuple[str, ...] = ("none",)
     """State stores that it can run on; the first is the default."""
     ready_s: float = 60.0

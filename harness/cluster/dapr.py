@@ -18,7 +18,7 @@ from harness.cluster.ports import Ports
 from harness.cluster.processes import Process, Processes
 
 APP_ID = "onceproof-agents"
-"""One app; its pods are replicas, as in a Deployment."""
+"""The app, where an engine has one; its pods are replicas, as in a Deployment."""
 READY_S = 30.0
 
 
@@ -86,11 +86,13 @@ class ControlPlane:
         """End both."""
         await self._processes.stop(self._running)
 
-    def sidecar_command(self, ports: SidecarPorts, resources: Path) -> tuple[str, ...]:
+    def sidecar_command(
+        self, ports: SidecarPorts, resources: Path, *, app_id: str = APP_ID
+    ) -> tuple[str, ...]:
         """The command line of one sidecar."""
         return (
             *self._commands.daprd,
-            *("--app-id", APP_ID),
+            *("--app-id", app_id),
             *("--dapr-listen-addresses", "127.0.0.1"),
             *("--dapr-http-port", str(ports.http)),
             *("--dapr-grpc-port", str(ports.grpc)),

@@ -15,7 +15,7 @@ import httpx
 import msgspec
 
 from harness.clock import Clock
-from harness.cluster.dapr import SidecarPorts
+from harness.cluster.dapr import APP_ID, SidecarPorts
 from harness.cluster.health import until_healthy
 from harness.cluster.ports import Ports
 from harness.cluster.processes import Process, Processes
@@ -32,8 +32,10 @@ class PodTemplate:
     """Base URL of the witness."""
     state: Path
     """A folder per slot is made in it."""
-    sidecar: Callable[[SidecarPorts], tuple[str, ...]] | None
-    """The command of a sidecar, for engines that need one."""
+    sidecar: Callable[[SidecarPorts, str], tuple[str, ...]] | None
+    """The command of a sidecar of an app, for engines that need one."""
+    app_ids: tuple[str, ...] = (APP_ID,)
+    """Apps that the slots are dealt out to in turn."""
     ready_s: float = 60.0
 
 
@@ -42,6 +44,7 @@ class Pod:
     """One slot and what runs in it now."""
 
     slot: Slot
+    app_id: str = APP_ID
     incarnation: int = 0
     """Of the worker, counted from 1; part of the URL by which the witness knows it."""
     worker_port: int = 0
@@ -91,7 +94,10 @@ class Pods:
         self._clock = clock
         self._http = http
         self._address_book = address_book
-        self.by_slot = {slot: Pod(Slot(slot)) for slot in slots}
+        self.by_slot = {
+            slot: Pod(Slot(slot), app_id=template.app_ids[place % len(template.app_ids)])
+            for place, slot in enumerate(slots)
+        }
 
     def launch(self, pod: Pod) -> None:
         """Spawn a new incarnation of the whole pod, under new ports; `until_ready` waits for it."""
@@ -178,7 +184,7 @@ class Pods:
         number = pod.incarnation + (1 if pod.sidecar is None else 0)
         pod.sidecar = self._processes.start(
             f"sidecar-{caller_of(pod.slot, number)}",
-            self._template.sidecar(pod.sidecar_ports),
+            self._template.sidecar(pod.sidecar_ports, pod.app_id),
             group=_living_group(pod.worker) if pod.sidecar is not None else 0,
         )
 
@@ -200,6 +206,7 @@ class Pods:
             environ |= {
                 "DAPR_HTTP_PORT": str(pod.sidecar_ports.http),
                 "DAPR_GRPC_PORT": str(pod.sidecar_ports.grpc),
+                "APP_ID": pod.app_id,
             }
         pod.worker = self._processes.start(
             f"worker-{pod.caller}",

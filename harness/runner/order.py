@@ -78,6 +78,11 @@ def problems_of_order(order: Order) -> list[str]:
             f"pods is {order.scenario.pods}, expected 1 on the store sqlite: several sidecars on "
             "one file end in SQLITE_BUSY; take redis or set pods=1"
         )
+    if order.scenario.pods < len(spec.app_ids):
+        problems.append(
+            f"pods is {order.scenario.pods}, expected at least {len(spec.app_ids)}: each of the "
+            f"apps {', '.join(spec.app_ids)} needs one"
+        )
     problems += [text for pattern in order.scenario.mix if (text := lacking_problem(spec, pattern))]
     for fault in order.scenario.faults:
         if fault.kind in FAULTS:

@@ -13,7 +13,7 @@ import httpx
 
 from harness.clock import Clock
 from harness.cluster.components import components_beside, write_component
-from harness.cluster.dapr import ControlPlane, DaprCommands
+from harness.cluster.dapr import APP_ID, ControlPlane, DaprCommands, SidecarPorts
 from harness.cluster.pods import Pods, PodTemplate
 from harness.cluster.ports import Ports
 from harness.cluster.processes import Processes
@@ -143,7 +143,10 @@ class SetUp:
         sidecar = None
         if control_plane is not None:
             plane = control_plane
-            sidecar = lambda own: plane.sidecar_command(own, self.folder.components)  # noqa: E731
+
+            def sidecar(own: SidecarPorts, app_id: str) -> tuple[str, ...]:
+                return plane.sidecar_command(own, self.folder.components, app_id=app_id)
+
         template = PodTemplate(
             worker=self.spec.worker,
             environ={
@@ -154,6 +157,7 @@ class SetUp:
             state=self.folder.state / "slots",
             sidecar=sidecar,
             ready_s=self.spec.ready_s,
+            app_ids=self.spec.app_ids or (APP_ID,),
         )
         return Pods(
             template,

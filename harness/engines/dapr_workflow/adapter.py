@@ -6,12 +6,20 @@ from harness.engines.walk import KINDS
 from harness.errors import UsageError
 from harness.protocols import EngineSpec
 
+SUMMARIES = {
+    "default": "workflow per agent, async activity per LLM or tool call, 429 as durable timer",
+    "continue-as-new": "as default; the workflow continues as new after each step",
+    "two-apps": "as default; two apps, each runs its calls and child agents in the other one",
+}
+APPS = ("onceproof-left", "onceproof-right")
+"""Of two-apps: each slot belongs to one of them."""
+
 
 class DaprWorkflow:
     """See Engine."""
 
     name = "dapr_workflow"
-    variants = ("default",)
+    variants = tuple(SUMMARIES)
 
     def spec(self, variant: str) -> EngineSpec:
         """See Engine."""
@@ -19,15 +27,18 @@ class DaprWorkflow:
             raise UsageError(
                 f"unknown variant {variant!r} of {self.name}; known: {', '.join(self.variants)}"
             )
+        has_two_apps = variant == "two-apps"
         return EngineSpec(
             engine=self.name,
             variant=variant,
-            summary="workflow per agent, async activity per LLM or tool call, 429 as durable timer",
+            summary=SUMMARIES[variant],
             recovery="native",
             intake="durable",
-            any_pod_answers=True,
+            # A sidecar knows the workflows of its own app alone.
+            any_pod_answers=not has_two_apps,
             kinds=KINDS,
             worker=(sys.executable, "-m", "harness.engines.dapr_workflow.worker"),
             needs_dapr=True,
             stores=("redis", "postgres", "sqlite", "in-memory"),
+            app_ids=APPS if has_two_apps else (),
         )

@@ -4,6 +4,9 @@ The workflow holds the control flow and every answer; activities do what has eff
 that was limited says for how long, and the workflow waits on a durable timer: the SDK's RetryPolicy
 cannot read Retry-After.
 
+Variants: `agent` runs from the first step to the last; `renewed` continues as new after each step,
+so that its history stays short; with a peer, activities and child agents run in another app.
+
 Workflow code runs again from the top at every replay, so it draws nothing and asks no clock.
 """
 
@@ -22,6 +25,7 @@ from dapr.ext.workflow import (
 )
 
 from harness.engines.contract import Surroundings
+from harness.engines.dapr_workflow.adapter import APPS
 from harness.engines.llm import TOOLS, Limited, Llm, LlmError
 from harness.engines.walk import (
     branches_of,
@@ -33,6 +37,7 @@ from harness.engines.walk import (
 from harness.scenario import Program, Step
 
 WORKFLOW = "agent"
+RENEWED = "renewed-agent"
 RETRY = RetryPolicy(
     first_retry_interval=timedelta(seconds=1),
     max_number_of_attempts=5,
@@ -53,6 +58,22 @@ def agent(ctx: DaprWorkflowContext, program_json: Json) -> Flow:
     return answers[program.steps[-1].path]
 
 
+def renewed(ctx: DaprWorkflowContext, state: Json) -> Flow:
+    """One step, then on as a new run of the same instance, with the answers so far.
+
+    Events that came meanwhile are carried over: without ``save_events`` they would be lost.
+    """
+    state = {"program": state, "answers": {}, "done": 0} if "program" not in state else state
+    program = msgspec.convert(state["program"], Program)
+    answers: dict[str, str] = dict(state["answers"])
+    done = state["done"] + 1
+    yield from _sequence(ctx, program.steps[done - 1 : done], answers)
+    if done == len(program.steps):
+        return answers[program.steps[-1].path]
+    ctx.continue_as_new(state | {"answers": answers, "done": done}, save_events=True)
+    return None
+
+
 def _sequence(ctx: DaprWorkflowContext, steps: Sequence[Step], answers: dict[str, str]) -> Flow:
     """Steps one after another; what an answer decides is decided again, alike, at every replay."""
     for step in steps:
@@ -68,7 +89,7 @@ def _sequence(ctx: DaprWorkflowContext, steps: Sequence[Step], answers: dict[str
         elif step.kind == "child":
             child = child_program(f"{ctx.instance_id}-{step.path}", step, answers)
             answers[outcome_path(child)] = yield ctx.call_child_workflow(
-                agent, input=msgspec.to_builtins(child), instance_id=child.agent
+                agent, input=msgspec.to_builtins(child), instance_id=child.agent, app_id=peer()
             )
         elif step.kind == "wait":
             yield ctx.create_timer(timedelta(seconds=step.wait_s))
@@ -105,7 +126,10 @@ def _tool_loop(ctx: DaprWorkflowContext, step: Step, answers: dict[str, str]) ->
         if not calls:
             return message["content"]
         results = yield when_all(
-            [ctx.call_activity(run_tool, input=call, retry_policy=RETRY) for call in calls]
+            [
+                ctx.call_activity(run_tool, input=call, retry_policy=RETRY, app_id=peer())
+                for call in calls
+            ]
         )
         messages.extend(results)
 
@@ -121,6 +145,7 @@ def _ask(ctx: DaprWorkflowContext, prompts: list[list[Json]], *, has_tools: bool
                     call_llm,
                     input={"messages": prompts[number], "has_tools": has_tools},
                     retry_policy=RETRY,
+                    app_id=peer(),
                 )
                 for number in waiting
             ]
@@ -160,6 +185,15 @@ async def run_tool(ctx: WorkflowActivityContext, call: Json) -> Json:
     return {"role": "tool", "tool_call_id": call["id"], "content": result}
 
 
+def peer() -> str | None:
+    """The app that runs this app's activities and child agents; None for this app itself.
+
+    The same in every pod of an app, and so at every replay.
+    """
+    own = os.environ.get("APP_ID", "")
+    return APPS[1 - APPS.index(own)] if own in APPS else None
+
+
 _llm: list[Llm] = []
 
 
@@ -174,6 +208,7 @@ def runtime() -> WorkflowRuntime:
     """The SDK's worker with everything registered, not yet started."""
     made = WorkflowRuntime()
     made.register_workflow(agent, name=WORKFLOW)
+    made.register_workflow(renewed, name=RENEWED)
     made.register_activity(call_llm)
     made.register_activity(run_tool)
     return made

@@ -6,7 +6,7 @@ from dapr.ext.workflow import WorkflowRuntime
 from harness.engines.contract import Surroundings, main
 from harness.engines.dapr_client import WorkflowWorker, about_of
 from harness.engines.dapr_workflow.adapter import DaprWorkflow
-from harness.engines.dapr_workflow.agent import WORKFLOW, runtime
+from harness.engines.dapr_workflow.agent import RENEWED, WORKFLOW, runtime
 
 
 def _connect() -> WorkflowRuntime:
@@ -17,7 +17,8 @@ def _connect() -> WorkflowRuntime:
 
 def _worker(surroundings: Surroundings) -> WorkflowWorker:
     about = about_of(DaprWorkflow().spec(surroundings.variant), "dapr", "dapr-ext-workflow")
-    return WorkflowWorker(about, workflow=WORKFLOW, connect=_connect)
+    workflow = RENEWED if surroundings.variant == "continue-as-new" else WORKFLOW
+    return WorkflowWorker(about, workflow=workflow, connect=_connect)
 
 
 if __name__ == "__main__":
