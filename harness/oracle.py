@@ -47,6 +47,8 @@ class _Fold:
     events: set[str] = field(default_factory=set)
     passed: set[str] = field(default_factory=set)
     """Steps of branches that were not chosen, and of rounds after the accepted one."""
+    poisoned: int | None = None
+    """Row of the first step that is never answered."""
     delay_ns: int = 0
     """Of the waits that no row stands behind yet."""
 
@@ -102,13 +104,14 @@ def required_of(program: Program, seed: int) -> list[Required]:
 
 
 def answers_count(program: Program, seed: int) -> int:
-    """LLM answers that a program takes: those of the branches that are chosen, and no others.
+    """LLM answers that a program takes: of the branches that are chosen, and before a poison step.
 
     Raises:
         UsageError: see required_of.
     """
     fold = _folded(program, seed)
-    return sum(not row.is_tool and row.path not in fold.events for row in fold.rows)
+    reached = fold.rows if fold.poisoned is None else fold.rows[: fold.poisoned]
+    return sum(not row.is_tool and row.path not in fold.events for row in reached)
 
 
 def outcome_receipt(program: Program, seed: int) -> int:
@@ -227,6 +230,8 @@ def _fold_step(fold: _Fold, step: Step) -> None:
             "does not know"
         )
     before = fold.before(step)
+    if fold.poisoned is None and any(m.directive.kind == "fail" for m in find_all(step.prompt)):
+        fold.poisoned = len(fold.rows)
     delay_ns = fold.delay_ns
     turns = step.turns if step.kind == "tools" else 0
     for turn in range(turns):

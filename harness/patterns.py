@@ -176,6 +176,19 @@ def _event(agent: str, topic: str, count: int) -> tuple[Step, ...]:
     return (*chain[:-1], receive, last)
 
 
+def _poison(agent: str, topic: str, count: int) -> tuple[Step, ...]:
+    """A chain whose second step is never answered: every attempt gets an error of the server."""
+    first, *later = _chain(agent, topic, max(3, count))
+    fails = _leaf(
+        agent,
+        "2",
+        ("1",),
+        f"{topic}: ask what nobody can answer.",
+        Directive(kind="fail", count=500),
+    )
+    return (first, replace(fails, kind="say"), *later[1:])
+
+
 def _parked(agent: str, topic: str, count: int) -> tuple[Step, ...]:
     """An idle agent: it waits for somebody's word from the start, and answers it once."""
     return (
@@ -195,4 +208,5 @@ PATTERN_STEPS: dict[str, Callable[[str, str, int], tuple[Step, ...]]] = {
     "timer": _timer,
     "event": _event,
     "parked": _parked,
+    "poison": _poison,
 }

@@ -28,6 +28,7 @@ PATTERNS = (
     "timer",
     "event",
     "parked",
+    "poison",
 )
 AGENTS_MAX, PODS_MAX, STEPS_MAX, FAULTS_MAX = 200_000, 64, 1000, 1000
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")

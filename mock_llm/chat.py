@@ -13,7 +13,7 @@ from mock_llm import wire
 from mock_llm.exchange import Receive, Response, is_gone_within, refusal
 from mock_llm.holds import Call, answer_held, is_gone_at
 from mock_llm.limiter import Decision
-from mock_llm.readings import read
+from mock_llm.readings import Reading, read
 from mock_llm.records import Begin
 from mock_llm.replies import check
 from mock_llm.witness import UNREAD, Origin, Priced, Witness
@@ -44,6 +44,14 @@ async def answer_chat(
     decision = witness.decide(begin)
     if decision.refusal is not None:
         return _limited(begin, decision)
+    failing = _failing_status(reading)
+    if failing:
+        witness.fault(begin, failing)
+        return Response(
+            status=failing,
+            body=wire.error_body("The server had an error, as planned.", kind="server_error"),
+            headers=(("x-request-id", _request_id(begin)),),
+        )
     priced = witness.price(begin, request, reading)
     is_final = reading.is_final
     # A request may be long, and thousands wait at a time: only what is to be said is kept.
@@ -70,6 +78,14 @@ def refuse_unread(witness: Witness, origin: Origin, status: int, message: str) -
     begin = witness.begin(origin, UNREAD, None)
     witness.refuse(begin, status)
     return refusal(status, message)
+
+
+def _failing_status(reading: Reading) -> int:
+    """The status that a poison step is answered with; 0 for any other call."""
+    if reading.kind == "aux" or reading.marker is None:
+        return 0
+    directive = reading.marker.directive
+    return directive.count if directive.kind == "fail" else 0
 
 
 def _limited(begin: Begin, decision: Decision) -> Response:

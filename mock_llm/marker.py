@@ -18,9 +18,11 @@ from hashlib import blake2b
 VERSION = "op1"
 """Names the form. A change of the form gets a new name, so that old evidence stays readable."""
 
-KINDS = ("say", "tools", "route", "plan", "judge")
+KINDS = ("say", "tools", "route", "plan", "judge", "fail")
 """What a directive can ask for. `say` has no count; all others say how many."""
 
+_LEAST = {"route": 1, "plan": 1, "fail": 400}
+"""Of the count, by kind; 0 for the others."""
 _WORD = r"[^\s,\[\]]+"
 _LINE = re.compile(
     rf"(\[\[{VERSION} ({_WORD}) ({_WORD}) ({_WORD}(?:,{_WORD})*) "
@@ -37,13 +39,13 @@ class Directive:
 
     `tools=n`: n turns with a tool call before the answer in words. `route=k`: choose one of k
     branches. `plan=n`: delegate n sub-tasks. `judge=n`: a verdict; n revisions are still wanted, so
-    that 0 accepts.
+    that 0 accepts. `fail=500`: a poison step; every attempt is answered with this HTTP status.
     """
 
     kind: str
     """One of KINDS."""
     count: int = 0
-    """Turns with a tool call, branches, sub-tasks, revisions still wanted; 0 for `say`."""
+    """Turns with a tool call, branches, sub-tasks, revisions still wanted, status; 0 for `say`."""
     is_last: bool = False
     """True when the final answer of this step ends the agent."""
 
@@ -78,7 +80,7 @@ def render(marker: Marker) -> str:
         ValueError: a name that the form cannot carry; it would not be found again.
     """
     directive = marker.directive
-    least = 1 if directive.kind in ("route", "plan") else 0
+    least = _LEAST.get(directive.kind, 0)
     if directive.kind not in KINDS or directive.count < least:
         raise ValueError(
             f"directive {str(directive)!r}: kind must be one of {', '.join(KINDS)}, and the count "
@@ -103,7 +105,7 @@ def parse(line: str) -> Marker | None:
     text, agent, path, predecessors, kind, count, last, check = match.groups()
     if kind not in KINDS or (kind == "say") != (count is None) or check != _check(text):
         return None
-    if kind in ("route", "plan") and not int(count):
+    if int(count or 0) < _LEAST.get(kind, 0):
         return None
     return Marker(
         agent=agent,

@@ -117,6 +117,10 @@ class Witness:
         """The request is the caller's mistake; nothing is executed."""
         return self._end(begin, "refused", status=status)
 
+    def fault(self, begin: Begin, status: int) -> End:
+        """The plan wants this call to fail; nothing is executed."""
+        return self._end(begin, "faulted", status=status)
+
     def decide(self, begin: Begin) -> Decision:
         """Ask the limiter; a refusal is on file when this returns."""
         # The prompt's tokens are characters / 4 already: the charge takes the larger of the two.

@@ -8,6 +8,7 @@ from scenarios.patterns import SCENARIO as PATTERNS
 from scenarios.patterns_kill import SCENARIO as PATTERNS_KILL
 from scenarios.patterns_throttle import SCENARIO as PATTERNS_THROTTLE
 from scenarios.pod_kill import SCENARIO as POD_KILL
+from scenarios.poison import SCENARIO as POISON
 from scenarios.scale import SCENARIO as SCALE
 from scenarios.throttle import SCENARIO as THROTTLE
 
@@ -23,5 +24,6 @@ SCENARIOS: dict[str, Scenario] = {
         PATTERNS_THROTTLE,
         NODE_LOSS,
         PARKED,
+        POISON,
     )
 }

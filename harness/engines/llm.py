@@ -29,6 +29,9 @@ CALLS_AT_ONCE = 1000
 TRIES_MAX = 1000
 """Bound on `patiently`: with one second between tries, longer than any run."""
 
+SERVER_ERRORS_MAX = 12
+"""Answers 5xx to one call after which a well-behaved client gives up."""
+
 Message = dict[str, Any]
 """A chat message in OpenAI's form; passed on, never looked into."""
 
@@ -223,13 +226,15 @@ def polite_wait_s(error: EngineError, tries: int) -> float | None:
 
     Limited: never earlier than the server asked for, 2 ms of timer rounding included; from the
     second refusal on 0.05 s more, doubled each time, 2 s at most, as callers that all come back at
-    the first moment refuse each other. Server errors and cut connections: 0.1 s doubled, at most
-    5 s.
+    the first moment refuse each other. Cut connections: 0.1 s doubled, at most 5 s. Server errors
+    the same, and no more after 12 of them, about half a minute: what fails so often is broken.
     """
     if isinstance(error, Limited):
         more_s = min(0.05 * 2.0 ** min(tries - 2, 10), 2.0) if tries > 1 else 0.0
         return error.retry_after_s + 0.002 + more_s if error.is_retryable else None
-    if isinstance(error, LlmError) and (error.status == 0 or error.status >= 500):
+    if not isinstance(error, LlmError):
+        return None
+    if error.status == 0 or (error.status >= 500 and tries < SERVER_ERRORS_MAX):
         return min(0.1 * 2.0 ** min(tries - 1, 10), 5.0)
     return None
 

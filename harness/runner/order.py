@@ -25,6 +25,7 @@ PATTERN_KINDS = {
     "timer": ("say", "wait"),
     "event": ("say", "receive"),
     "parked": ("say", "receive"),
+    "poison": ("say",),
 }
 DISK_MB_BASE, DISK_MB_PER_1000_AGENTS = 300, 200
 

@@ -201,7 +201,9 @@ def test_no_service_is_no_definite_failure() -> None:
         (Limited(2.0, is_retryable=False), 1, None),
         (LlmError(503, ""), 1, 0.1),
         (LlmError(0, ""), 3, 0.4),
-        (LlmError(500, ""), 900, 5.0),
+        (LlmError(0, ""), 900, 5.0),
+        (LlmError(500, ""), 11, 5.0),
+        (LlmError(500, ""), 12, None),
         (LlmError(400, ""), 1, None),
     ],
 )

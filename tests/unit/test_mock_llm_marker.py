@@ -16,7 +16,7 @@ directives = st.one_of(
     st.builds(
         Directive,
         kind=st.sampled_from([kind for kind in KINDS if kind != "say"]),
-        count=st.integers(1, 999),
+        count=st.integers(400, 999),
         is_last=st.booleans(),
     ),
 )
@@ -38,14 +38,16 @@ def _marker() -> Marker:
     )
 
 
-@pytest.mark.parametrize(("kind", "least"), [("route", 1), ("plan", 1), ("judge", 0), ("tools", 0)])
+@pytest.mark.parametrize(
+    ("kind", "least"), [("route", 1), ("plan", 1), ("fail", 400), ("judge", 0), ("tools", 0)]
+)
 def test_a_choice_of_nothing_cannot_be_asked_for(kind: str, least: int) -> None:
     """A route without branches and a plan without tasks are no markers; a judge may want none."""
     marker = replace(_marker(), directive=Directive(kind=kind, count=least))
 
     assert parse(render(marker)) == marker
     if least:
-        with pytest.raises(ValueError, match="at least 1"):
+        with pytest.raises(ValueError, match=f"at least {least}"):
             render(replace(marker, directive=Directive(kind=kind)))
 
 

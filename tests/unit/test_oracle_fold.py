@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from harness.errors import UsageError
-from harness.oracle import expected_of, fold_all, outcome_receipt, required_of
+from harness.oracle import answers_count, expected_of, fold_all, outcome_receipt, required_of
 from harness.patterns import PATTERN_STEPS
 from harness.scenario import Program, Step
 from mock_llm.receipts import receipt, tool_path
@@ -81,6 +81,14 @@ def test_rounds_end_with_the_accepted_one(agent: str, rounds: int) -> None:
 
     drafts = [path for n in range(rounds) for path in (f"2.r{n}", f"2.r{n}.j")]
     assert paths == ["1", *drafts, "3"]
+
+
+def test_nothing_is_expected_behind_a_poison_step() -> None:
+    """The program demands it all; progress counts on what can be answered alone."""
+    program = Program(agent="a1", steps=PATTERN_STEPS["poison"]("a1", "a topic", 5))
+
+    assert len(required_of(program, SEED)) == 5
+    assert answers_count(program, SEED) == 1
 
 
 def test_rows_of_agents_are_neighbours_and_point_back() -> None:
