@@ -68,6 +68,8 @@ class PlannedFault:
     in_flight_min: int
     after_s: float = 0.0
     """Seconds of the load before which it does not strike."""
+    call: HeldCall | None = None
+    """Of crash_step: the call that whoever makes it does not survive."""
     point: str = ""
     """Of a sweep: where it meets the calls of ``agents``; else progress decides."""
     agents: tuple[str, ...] = ()
@@ -150,7 +152,7 @@ def draw_plan(
         seed=seed,
         cell=cell,
         scenario=scenario,
-        faults=draw_faults(scenario, seed),
+        faults=_with_calls(draw_faults(scenario, seed), agents),
         answers_count=sum(answers_count(agent.program, seed) for agent in agents),
         programs_sha256=hashlib.sha256(programs_jsonl(agents)).hexdigest(),
         warm_up_sha256=hashlib.sha256(programs_jsonl(warm_up)).hexdigest(),
@@ -180,6 +182,22 @@ def draw_faults(scenario: Scenario, seed: int) -> tuple[PlannedFault, ...]:
         )
         for number, (at, spec, slot) in enumerate(planned, start=1)
     )
+
+
+def _with_calls(
+    faults: tuple[PlannedFault, ...], agents: list[PlannedAgent]
+) -> tuple[PlannedFault, ...]:
+    """Choose the call of each crash_step: the first one of the agent that arrives at its moment."""
+    chosen = []
+    for fault in faults:
+        if fault.kind != "crash_step" or not agents:
+            chosen.append(fault)
+            continue
+        agent = agents[min(int(fault.at_ratio * len(agents)), len(agents) - 1)]
+        path = next((step.path for step in agent.program.steps if step.prompt), "")
+        call = HeldCall(agent=agent.agent, path=path, turn=0, point="begun")
+        chosen.append(replace(fault, call=call, slot=agent.pod))
+    return tuple(chosen)
 
 
 def programs_jsonl(agents: list[PlannedAgent]) -> bytes:

@@ -4,12 +4,12 @@ What is behind a seam is started by `provide` and `cluster`, joined by `runner`,
 in-memory implementation in tests; each has one conformance suite in tests/contract/.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
 from harness.history import Evidence
-from harness.plan import PlannedFault
+from harness.plan import HeldCall, PlannedFault
 from harness.verdict import CheckResult
 
 
@@ -146,6 +146,15 @@ class Witness(Protocol):
 
     async def progress(self) -> Progress:
         """Ask how far the load is."""
+
+    async def place(self, holds: Sequence[HeldCall]) -> None:
+        """Have calls wait at their points from now on."""
+
+    async def caller_held(self, call: HeldCall, *, deadline_s: float) -> str:
+        """Wait until a call is held at its point; who made it, or empty when none came in time."""
+
+    async def release(self, holds: Sequence[HeldCall]) -> bool:
+        """Let the calls go, and those that come later pass."""
 
     async def drop(self, slot: str, count: int, *, deadline_s: float) -> tuple[int, ...]:
         """Execute and drop the next answers to a slot; numbers of those dropped in time."""

@@ -115,7 +115,10 @@ async def post_events(witness: Witness, body: bytes, _query: str) -> Response:
 
 
 async def post_holds(witness: Witness, body: bytes, _query: str) -> Response:
-    """Place holds, wait for calls at them, or release them; see AskedOfHolds -> {held, is_done}."""
+    """Place holds, wait for calls at them, or release them; see AskedOfHolds.
+
+    -> {held, is_done, callers: who is held at each}
+    """
     asked = msgspec.json.decode(body, type=AskedOfHolds)
     wait_s = min(asked.wait_s, WAIT_S_MAX)
     holds = witness.holds
@@ -128,7 +131,7 @@ async def post_holds(witness: Witness, body: bytes, _query: str) -> Response:
         is_done = len(held) == len(asked.holds)
     else:
         is_done = await holds.release(asked.holds, wait_s)
-    return _json({"held": held, "is_done": is_done})
+    return _json({"held": held, "is_done": is_done, "callers": holds.callers(held)})
 
 
 async def post_drops(witness: Witness, body: bytes, _query: str) -> Response:

@@ -54,6 +54,7 @@ class Holds:
         self._hold_s = hold_s
         self._placed: dict[Hold, asyncio.Event] = {}
         self._held: dict[Hold, int] = {}
+        self._callers: dict[Hold, str] = {}
         self._sending: dict[Hold, int] = {}
         self._changed = asyncio.Event()
 
@@ -79,6 +80,7 @@ class Holds:
         """Wait at a hold until it is released or HOLD_S is over; both are in the ledger."""
         released = self._placed[hold]
         self._held[hold] = self._held.get(hold, 0) + 1
+        self._callers[hold] = caller
         self._sending[hold] = self._sending.get(hold, 0) + 1
         self._note("held", hold.agent, _detail(hold, caller))
         self._tell()
@@ -98,6 +100,10 @@ class Holds:
         """Those of ``holds`` at which a call waits; returns when it is all, or after ``wait_s``."""
         await self._until(lambda: all(hold in self._held for hold in holds), wait_s)
         return [hold for hold in holds if hold in self._held]
+
+    def callers(self, holds: list[Hold]) -> list[str]:
+        """Who came to each hold last; empty for nobody."""
+        return [self._callers.get(hold, "") for hold in holds]
 
     async def release(self, holds: list[Hold], wait_s: float) -> bool:
         """Lift holds and wait until the calls kept there have gone on; False when some have not."""

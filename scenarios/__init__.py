@@ -2,6 +2,7 @@
 
 from harness.scenario import Scenario
 from scenarios.baseline import SCENARIO as BASELINE
+from scenarios.crash_step import SCENARIO as CRASH_STEP
 from scenarios.node_loss import SCENARIO as NODE_LOSS
 from scenarios.parked import SCENARIO as PARKED
 from scenarios.patterns import SCENARIO as PATTERNS
@@ -25,5 +26,6 @@ SCENARIOS: dict[str, Scenario] = {
         NODE_LOSS,
         PARKED,
         POISON,
+        CRASH_STEP,
     )
 }

@@ -23,7 +23,7 @@ from harness.measures.portion import Portion
 TIMER_NS = 50 * NS_PER_MS
 """A timer may be so much early: engines keep it by the wall clock, and round it."""
 
-REPLACED = frozenset({"kill_pod", "kill_all", "kill_worker"})
+REPLACED = frozenset({"kill_pod", "kill_all", "kill_worker", "crash_step"})
 """Kinds of fault that end an incarnation for good: its replacement has another name."""
 
 

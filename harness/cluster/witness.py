@@ -103,6 +103,12 @@ class WitnessProcess:
         """Wait until a call is held at every point; False when one was not in time."""
         return await self._of_holds("wait", holds, deadline_s)
 
+    async def caller_held(self, call: HeldCall, *, deadline_s: float) -> str:
+        """See Witness."""
+        body = {"do": "wait", "holds": [call], "wait_s": deadline_s}
+        answer = await self._ask("POST", "/admin/holds", body, wait_s=deadline_s)
+        return next(iter(msgspec.convert(answer["callers"], list[str])), "")
+
     async def release(self, holds: Sequence[HeldCall], *, deadline_s: float = 5.0) -> bool:
         """Let the calls go; False when the answer of one had not left in time."""
         return await self._of_holds("release", holds, deadline_s)

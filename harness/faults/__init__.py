@@ -1,5 +1,6 @@
 """What strikes, in one registry. Each acts through Stage only."""
 
+from harness.faults.crashes import CrashStep
 from harness.faults.drops import DropAnswer
 from harness.faults.kills import KillAll, KillPod, KillSidecar, KillWorker
 from harness.protocols import Fault
@@ -9,5 +10,6 @@ FAULTS: dict[str, Fault] = {
     "kill_all": KillAll(),
     "kill_worker": KillWorker(),
     "kill_sidecar": KillSidecar(),
+    "crash_step": CrashStep(),
     "drop_answer": DropAnswer(),
 }

@@ -14,6 +14,8 @@ from harness.plan import Plan, PlannedFault
 from harness.protocols import Stage
 
 POLL_S = 0.1
+HELD_S = 5.0
+"""Between two looks at a held call."""
 Tell = Callable[[str], None]
 AfterStrike = Callable[[], Awaitable[None]]
 
@@ -35,6 +37,9 @@ class Conductor:
     async def run(self) -> None:
         """Play all faults; cancel it when the load is over."""
         began_ns = self._clock.monotonic_ns()
+        calls = [planned.call for planned in self._plan.faults if planned.call is not None]
+        if calls:
+            await self._stage.witness.place(calls)
         for planned in self._plan.faults:
             await self._until_due(planned, began_ns)
             try:
@@ -44,7 +49,13 @@ class Conductor:
         self.is_done = True
 
     async def _until_due(self, planned: PlannedFault, began_ns: int) -> None:
-        """Wait for time, progress, health and the steps in flight that the plan asks for."""
+        """Wait for time, progress, health and the steps in flight that the plan asks for.
+
+        A fault that meets one call waits for that call, and for nothing else.
+        """
+        while planned.call is not None:
+            if await self._stage.witness.caller_held(planned.call, deadline_s=HELD_S):
+                return
         due_ns = began_ns + int(planned.after_s * NS_PER_S)
         while True:
             progress = await self._stage.witness.progress()

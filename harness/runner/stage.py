@@ -1,8 +1,10 @@
 """What faults may touch, on a real run."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from harness.cluster.pods import Pods
+from harness.plan import HeldCall
 from harness.protocols import Healed, Progress, Struck, Witness
 from harness.runner.supervisor import Supervisor
 
@@ -62,6 +64,18 @@ class SinceLoad:
         """See Witness."""
         seen = await self._witness.progress()
         return replace(seen, answered_steps=seen.answered_steps - self._steps_before)
+
+    async def place(self, holds: Sequence[HeldCall]) -> None:
+        """See Witness."""
+        await self._witness.place(holds)
+
+    async def caller_held(self, call: HeldCall, *, deadline_s: float) -> str:
+        """See Witness."""
+        return await self._witness.caller_held(call, deadline_s=deadline_s)
+
+    async def release(self, holds: Sequence[HeldCall]) -> bool:
+        """See Witness."""
+        return await self._witness.release(holds)
 
     async def drop(self, slot: str, count: int, *, deadline_s: float) -> tuple[int, ...]:
         """See Witness."""

@@ -1,17 +1,20 @@
 """Every fault keeps the same contract: arm touches nothing, fire strikes once, heal waits."""
 
 import asyncio
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 
 import pytest
 
 from harness.errors import HarnessError
 from harness.faults import FAULTS
-from harness.plan import PlannedFault
+from harness.plan import HeldCall, PlannedFault
 from harness.protocols import EngineSpec, Fault, Healed, Progress, Struck, Witness
 
+OF_A_CALL = ("drop_answer", "crash_step")
+"""Faults that meet calls at the witness, and have tests of their own."""
 KILLS = pytest.mark.parametrize(
-    "fault", [fault for fault in FAULTS.values() if fault.kind != "drop_answer"]
+    "fault", [fault for fault in FAULTS.values() if fault.kind not in OF_A_CALL]
 )
 EVERY = pytest.mark.parametrize("fault", list(FAULTS.values()), ids=list(FAULTS))
 
@@ -24,6 +27,15 @@ class SilentWitness:
 
     async def progress(self) -> Progress:
         raise AssertionError("a fault asked for the progress itself")
+
+    async def place(self, holds: Sequence[HeldCall]) -> None:
+        raise AssertionError("a fault placed a hold: its call might have passed already")
+
+    async def caller_held(self, call: HeldCall, *, deadline_s: float) -> str:
+        raise AssertionError(f"nobody is held at {call}")
+
+    async def release(self, holds: Sequence[HeldCall]) -> bool:
+        return True
 
     async def drop(self, slot: str, count: int, *, deadline_s: float) -> tuple[int, ...]:
         assert deadline_s > 0
@@ -98,7 +110,9 @@ def test_a_victim_that_is_down_already_is_not_armed(fault: Fault) -> None:
         asyncio.run(fault.arm(FakeStage(ready=False), planned(fault)))
 
 
-@EVERY
+@pytest.mark.parametrize(
+    "fault", [fault for fault in FAULTS.values() if fault.kind != "crash_step"]
+)
 def test_firing_strikes_the_planned_slot_once_and_comes_back_with_proof(fault: Fault) -> None:
     """Whom, and what the operating system says of it."""
     stage = FakeStage()
@@ -139,6 +153,57 @@ def test_a_fault_says_whom_it_cannot_strike(fault: Fault) -> None:
     """A reason in words, or nothing; with Dapr every fault of ours is possible."""
     assert fault.needs(spec(needs_dapr=True)) == ""
     assert isinstance(fault.needs(spec(needs_dapr=False)), str)
+
+
+@dataclass
+class AskingWitness(SilentWitness):
+    """A step is asked so many times, by the incarnation that lives then."""
+
+    stage: "FakeStage | None" = None
+    times: int = 9
+    released: list[HeldCall] = field(default_factory=list)
+
+    async def caller_held(self, call: HeldCall, *, deadline_s: float) -> str:
+        assert self.stage is not None
+        assert 0 < deadline_s <= 60
+        return self.stage.caller("agents-1") if len(self.stage.kills) < self.times else ""
+
+    async def release(self, holds: Sequence[HeldCall]) -> bool:
+        self.released += holds
+        return True
+
+
+CALL = HeldCall(agent="a1", path="1", turn=0, point="begun")
+
+
+def crashed(times: int) -> tuple[FakeStage, AskingWitness, Struck]:
+    witness = AskingWitness(times=times)
+    stage = FakeStage(witness=witness)
+    stage.may_heal.set()
+    witness.stage = stage
+    fault = FAULTS["crash_step"]
+    struck = asyncio.run(fault.fire(stage, replace(planned(fault), call=CALL)))
+    return stage, witness, struck
+
+
+def test_whoever_asks_dies_until_the_step_is_let_through() -> None:
+    """The caller dies, wherever it lives, three times; each is healthy again before the next."""
+    stage, witness, struck = crashed(9)
+
+    assert stage.kills == [("agents-1", "worker")] * 3
+    assert struck.victims == ("agents-1.1", "agents-1.2", "agents-1.3")
+    assert [slot for slot, _, _ in stage.waits] == ["agents-1"] * 2
+    assert witness.released == [CALL]
+
+
+def test_an_engine_that_gives_up_is_struck_no_more() -> None:
+    """The proof says so; a step that nobody asks strikes nobody."""
+    stage, witness, struck = crashed(1)
+
+    assert stage.kills == [("agents-1", "worker")]
+    assert "not asked again in 50 s after 1 deaths" in struck.proof
+    assert witness.released == [CALL]
+    assert crashed(0)[2] == Struck(victims=(), proof="")
 
 
 def test_answers_that_nobody_asked_for_are_no_strike() -> None:

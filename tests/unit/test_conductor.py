@@ -1,13 +1,14 @@
 """The conductor: a fault strikes when its moment has come, and leaves marks in one order."""
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import pytest
 
 from harness.clock import ManualClock
 from harness.errors import HarnessError
-from harness.plan import Cell, Plan, PlannedFault, draw_plan
+from harness.plan import Cell, HeldCall, Plan, PlannedFault, draw_plan
 from harness.protocols import Healed, Progress, Struck, Witness
 from harness.runner.conductor import Conductor, stop
 from harness.scenario import LoadSpec, Scenario
@@ -21,6 +22,8 @@ class FakeWitness:
 
     seen: Progress = DUE
     notes: list[tuple[str, str, dict[str, object]]] = field(default_factory=list)
+    holds: list[HeldCall] = field(default_factory=list)
+    caller: str = "agents-1.1"
 
     async def note(self, kind: str, subject: str, detail: dict[str, object]) -> int:
         self.notes.append((kind, subject, dict(detail)))
@@ -28,6 +31,16 @@ class FakeWitness:
 
     async def progress(self) -> Progress:
         return self.seen
+
+    async def place(self, holds: Sequence[HeldCall]) -> None:
+        self.holds += holds
+
+    async def caller_held(self, call: HeldCall, *, deadline_s: float) -> str:
+        return self.caller if call in self.holds else ""
+
+    async def release(self, holds: Sequence[HeldCall]) -> bool:
+        self.holds = [hold for hold in self.holds if hold not in holds]
+        return True
 
     async def drop(self, slot: str, count: int, *, deadline_s: float) -> tuple[int, ...]:
         return ()
@@ -121,6 +134,18 @@ def test_the_marks_say_who_was_struck_and_by_what_proof() -> None:
     assert "agents-1.2" in str(details["healed"]["proof"])
     assert details["healed"]["parts_ns"] == {"ready": 5, "total": 7}
     assert {detail["is_shared"] for detail in details.values()} == {False}
+
+
+@pytest.mark.parametrize(("caller", "is_due"), [("agents-1.1", True), ("", False)])
+def test_a_fault_of_a_call_waits_for_it(caller: str, is_due: bool) -> None:
+    """Its hold is placed before the load; progress has no part in it."""
+    stage = FakeStage(fake=FakeWitness(caller=caller, seen=replace(DUE, answered_steps=0)))
+    call = HeldCall(agent="a1", path="1", turn=0, point="begun")
+    conductor, _ = perform(stage, plan_with(replace(fault(), call=call)))
+
+    assert call in stage.fake.holds
+    assert bool(stage.kills) is is_due
+    assert conductor.is_done is is_due
 
 
 @pytest.mark.parametrize(("after_s", "is_due"), [(19.0, True), (21.0, False)])
