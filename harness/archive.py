@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 from harness.drafts import plain_file_problem, write_whole
 from harness.errors import MachineError, UsageError
 from harness.evidence import DriverEvent, evidence_of, to_tables
+from harness.evidence.misheard import misheard
 from harness.facts import RunFacts
 from harness.history import Evidence
 from harness.plan import Plan, PlannedAgent, parse_programs
@@ -26,6 +27,8 @@ FILE_BYTES_MAX = 2 << 30
 """A larger file of JSON is none of ours: a program of each of 200,000 agents takes 0.6 GB."""
 LIVENESS_NS_MAX = 10**18
 SEALED = ("plan.json", "programs.jsonl", "environment.json", "run.json", "live/driver.jsonl")
+SEALED_IF_THERE = ("engine.json",)
+"""Only runs of a worker of the user's own have it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +40,8 @@ class Archived:
     facts: RunFacts | None
     """None when the harness did not come to write it."""
     environment: dict[str, str]
+    misheard: tuple[str, ...] = ()
+    """What workers answered the driver that it could not use, in words."""
 
 
 def read_run(root: Path) -> Archived:
@@ -69,6 +74,7 @@ def read_run(root: Path) -> Archived:
         evidence=evidence,
         facts=facts,
         environment=_read_strings(root / "environment.json"),
+        misheard=misheard(events),
     )
 
 
@@ -88,7 +94,11 @@ def seal(root: Path, evidence: Evidence) -> None:
         write_whole(folder / f"{name}.parquet", table.getvalue())
     ledgers = sorted(path.relative_to(root) for path in (root / "live").glob("ledger-*"))
     parquets = sorted(path.relative_to(root) for path in folder.glob("*.parquet"))
-    paths = [Path(name) for name in SEALED if (root / name).exists()] + ledgers + parquets
+    paths = (
+        [Path(name) for name in (*SEALED, *SEALED_IF_THERE) if (root / name).exists()]
+        + ledgers
+        + parquets
+    )
     manifest = {
         "schema": SCHEMA,
         "sha256": {

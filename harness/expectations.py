@@ -27,10 +27,18 @@ class Expectation:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class _OwnTable:
+    promises: dict[str, str | Expectation]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Table:
     schema: int
     sources: dict[str, str]
     engines: dict[str, dict[str, Expectation]]
+
+
+UNSTATED = Expectation(word="unstated", source="", quote="")
 
 
 def expectation_of(engine: str, variant: str, promise: str) -> Expectation:
@@ -41,7 +49,39 @@ def expectation_of(engine: str, variant: str, promise: str) -> Expectation:
     """
     table = load_expectations(FILE)
     found = table.get(f"{engine}:{variant.partition('@')[0]}", {}).get(promise)
-    return found or Expectation(word="unstated", source="", quote="")
+    return found or UNSTATED
+
+
+def own_expectations(path: Path) -> dict[str, Expectation]:
+    """Read what a worker of the user's own promises: ``promises: {S1: promised, ...}``.
+
+    An entry is a word of `WORDS`, or a record with word, source and quote; what is left out is
+    unstated.
+
+    Raises:
+        UsageError: with everything that is wrong in it.
+    """
+    try:
+        found = msgspec.convert(yaml.safe_load(path.read_text()), _OwnTable).promises
+    except (OSError, yaml.YAMLError, msgspec.ValidationError) as error:
+        raise UsageError(f"{path}: {error}; expected promises: {{S1: promised, ...}}") from error
+    entries = {
+        key: Expectation(word=one, source=str(path), quote="") if isinstance(one, str) else one
+        for key, one in found.items()
+    }
+    problems = [
+        f"unknown promise {key!r}; known: {', '.join(PROMISE_KEYS)}"
+        for key in entries
+        if key not in PROMISE_KEYS
+    ]
+    problems += [
+        f"{key}: {one.word!r} is none of {', '.join(WORDS)}"
+        for key, one in entries.items()
+        if one.word not in WORDS
+    ]
+    if problems:
+        raise UsageError(f"{path}: {'; '.join(problems)}")
+    return entries
 
 
 @cache

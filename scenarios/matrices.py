@@ -159,4 +159,85 @@ ALL = Matrix(
     ),
 )
 
-MATRICES: dict[str, Matrix] = {matrix.name: matrix for matrix in (DEFAULT, DEMO, SMOKE, SCALE, ALL)}
+PATTERNS = ("chain", "routing", "parallel", "orchestrator", "evaluator")
+"""The five that the article names."""
+QUOTA = "llm.requests_per_min=900"
+SIZE = (
+    "load.agents=48",
+    "load.rate_per_s=5",
+    "load.warm_up_agents=0",
+    "liveness_s=40",
+    "run_s=150",
+)
+MIX = ("mix.tools=1", *(f"mix.{pattern}=1" for pattern in PATTERNS))
+FEWER = ("mix.tools=1", "mix.chain=1", "mix.parallel=1")
+"""For engines that cannot run all of them: see docs/engines.md."""
+STRUCK = (
+    *("pods=2", "faults.0.count=4", "faults.0.in_flight_min=4", "exposures_min=8"),
+    *("faults.0.progress_from=0.2", "faults.0.progress_to=0.8"),
+)
+COLUMNS: tuple[tuple[Cell, tuple[str, ...], bool], ...] = (
+    (DAPR, MIX, True),
+    (Cell(engine="dapr_agents", store="redis"), MIX, True),
+    *(
+        (Cell(engine="langgraph", variant=variant), FEWER, variant == "sqlite-sync")
+        for variant in ("sqlite-sync", "sqlite-async", "sqlite-exit", "memory", "none")
+    ),
+    (NAIVE, MIX, False),
+    (GUARDED, MIX, True),
+)
+"""Engine, what it runs, and whether it runs without faults and under a quota too."""
+ENGINES = Matrix(
+    name="engines",
+    summary="the engines of the article and the controls: one mix, pods killed, calm, throttled",
+    entries=(
+        *(
+            Entry(
+                scenario="pod_kill",
+                cell=cell,
+                overrides=("name=engines_kill", *SIZE, *mix, *STRUCK),
+            )
+            for cell, mix, _ in COLUMNS
+        ),
+        *(
+            Entry(
+                scenario="baseline",
+                cell=cell,
+                overrides=("name=engines_calm", *SIZE, *mix, "pods=2"),
+            )
+            for cell, mix, is_whole in COLUMNS
+            if is_whole
+        ),
+        *(
+            Entry(
+                scenario="throttle",
+                cell=cell,
+                overrides=("name=engines_throttle", *SIZE, *mix, "pods=2", "faults=[]", QUOTA),
+            )
+            for cell, mix, is_whole in COLUMNS
+            if is_whole
+        ),
+        *(
+            Entry(
+                scenario="pod_kill",
+                cell=cell,
+                overrides=(
+                    "name=engines_all_pods",
+                    *SIZE,
+                    *MIX,
+                    *STRUCK,
+                    "pods=1",
+                    "faults.0.count=2",
+                ),
+            )
+            for cell, *_ in COLUMNS[:2]
+        ),
+    ),
+)
+"""With one pod a killed pod is all pods of the app at once, which is what `node failure` comes to
+on one machine.
+"""
+
+MATRICES: dict[str, Matrix] = {
+    matrix.name: matrix for matrix in (DEFAULT, DEMO, SMOKE, SCALE, ENGINES, ALL)
+}

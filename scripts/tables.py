@@ -8,27 +8,31 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from tests.contract.test_registries import page_of, row, tables
 from tests.contract.test_results_schema import DOCS, documents
+from tests.unit import test_engines_page
 
 
 def main() -> None:
-    """Replace what stands between the marks; head and rule of each table stay."""
+    """Write every page and schema."""
     for name, rows in tables().items():
-        page = page_of(name)
-        pattern = (
-            rf"(<!-- {name} -->\n(?:[^|\n][^\n]*\n|\n)*\|[^\n]*\n\|[^\n]*\n)(.*?)(\n<!-- end -->)"
-        )
-        body = "\n".join(row(cells) for cells in rows)
-        text, count = re.subn(
-            pattern,
-            lambda found, body=body: found[1] + body + found[3],
-            page.read_text(),
-            flags=re.DOTALL,
-        )
-        if not count:
-            raise SystemExit(f"{page}: no table between `<!-- {name} -->` and `<!-- end -->`")
-        page.write_text(text)
+        write(page_of(name), name, rows)
+    for name, rows in test_engines_page.tables().items():
+        write(test_engines_page.PAGE, name, rows)
     for name, data in documents().items():
         (DOCS / name).write_bytes(data)
+
+
+def write(page: Path, name: str, rows: list[tuple[str, ...]]) -> None:
+    """Replace what stands between the marks; head and rule of the table stay."""
+    body = "".join("\n" + row(cells) for cells in rows)
+    text, count = re.subn(
+        rf"(<!-- {name} -->\n.*?\n\|[-|]+\|)(?:\n\|[^\n]*)*(\n<!-- end -->)",
+        lambda found: found[1] + body + found[2],
+        page.read_text(),
+        flags=re.DOTALL,
+    )
+    if not count:
+        raise SystemExit(f"{page}: no table between `<!-- {name} -->` and `<!-- end -->`")
+    page.write_text(text)
 
 
 if __name__ == "__main__":

@@ -41,6 +41,9 @@ def parser() -> argparse.ArgumentParser:
     check.add_argument("runs", nargs="+", type=Path, metavar="RUN", help=STORED)
     repro = commands.add_parser("repro", help="run a stored run's plan again, with its seed")
     repro.add_argument("run", type=Path, metavar="RUN", help="the folder of a run")
+    repro.add_argument(
+        "--trust", action="store_true", help="run the worker's command that the run itself names"
+    )
     _add_machine(repro)
     _add_shrink(
         commands.add_parser("shrink", help="a smaller scenario that still shows a run's anomaly")
@@ -50,20 +53,11 @@ def parser() -> argparse.ArgumentParser:
         commands.add_parser("report", help="write the page of a stored matrix or run again")
     )
     _add_gate(commands.add_parser("gate", help="against a baseline: promises, costs, timings"))
-    baseline = commands.add_parser("baseline", help="write what a gate compares with")
-    baseline.add_argument("runs", nargs="+", type=Path, metavar="RUN", help=STORED)
-    baseline.add_argument(
-        "-o", "--output", type=Path, required=True, metavar="FILE", help="the baseline"
-    )
-    baseline.add_argument(
-        "--reason", required=True, metavar="TEXT", help="why this is good enough, for the review"
-    )
-    baseline.add_argument(
-        "--known",
-        action="append",
-        default=[],
-        metavar="ENGINE:VARIANT/PROMISE=WHERE",
-        help="a finding: the promise may fall, is shown, and fails no gate; may be repeated",
+    _add_baseline(commands.add_parser("baseline", help="write what a gate compares with"))
+    _add_claims(
+        commands.add_parser(
+            "claims", help="the article's claims, by the results of stored matrices"
+        )
     )
     explain = commands.add_parser("explain", help="one agent's timeline, in plain words")
     explain.add_argument("run", type=Path, metavar="RUN", help="the folder of a run")
@@ -75,6 +69,31 @@ def parser() -> argparse.ArgumentParser:
     clean.add_argument("--out", type=Path, default=Path("runs"), help="folder of the runs")
     clean.add_argument("--keep", type=int, default=0, metavar="N", help="keep the newest N")
     return top
+
+
+def _add_baseline(command: argparse.ArgumentParser) -> None:
+    command.add_argument("runs", nargs="+", type=Path, metavar="RUN", help=STORED)
+    command.add_argument(
+        "-o", "--output", type=Path, required=True, metavar="FILE", help="the baseline"
+    )
+    command.add_argument(
+        "--reason", required=True, metavar="TEXT", help="why this is good enough, for the review"
+    )
+    command.add_argument(
+        "--known",
+        action="append",
+        default=[],
+        metavar="ENGINE:VARIANT/PROMISE=WHERE",
+        help="a finding: the promise may fall, is shown, and fails no gate; may be repeated",
+    )
+
+
+def _add_claims(command: argparse.ArgumentParser) -> None:
+    command.add_argument("runs", type=Path, metavar="RUNS", help="a matrix, or a folder of them")
+    command.add_argument("-o", "--output", type=Path, help="a file instead of the terminal")
+    command.add_argument(
+        "--no-samples", action="store_true", help="do not run the article's code samples"
+    )
 
 
 def _add_report(command: argparse.ArgumentParser) -> None:
@@ -119,6 +138,7 @@ def _add_what(command: argparse.ArgumentParser, *, repeats: int) -> None:
     command.add_argument(
         "--dry-run", action="store_true", help="check and draw everything, start nothing"
     )
+    _add_own(command)
     _add_machine(command)
 
 
@@ -169,6 +189,33 @@ def _add_shrink(command: argparse.ArgumentParser) -> None:
         "--minutes", type=float, default=15.0, metavar="N", help="no try begins after (default: 15)"
     )
     _add_machine(command)
+
+
+def _add_own(command: argparse.ArgumentParser) -> None:
+    own = command.add_argument_group(
+        "a worker of your own", "any language; see docs/bring-your-own.md"
+    )
+    own.add_argument(
+        "--worker",
+        metavar="COMMAND",
+        help="the command of one pod's worker; it is started once beforehand, to ask what it is",
+    )
+    own.add_argument(
+        "--about",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="what the worker is, instead of asking it beforehand; may be repeated",
+    )
+    own.add_argument(
+        "--sidecar", action="store_true", help="a daprd beside each worker; it is not asked then"
+    )
+    own.add_argument(
+        "--expectations",
+        type=Path,
+        metavar="FILE",
+        help="what the worker promises, as YAML; without it nothing is promised",
+    )
 
 
 def _add_sweep(command: argparse.ArgumentParser) -> None:

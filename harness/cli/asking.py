@@ -8,11 +8,12 @@ from pathlib import Path
 
 import yaml
 
+from harness.cli.own import own_of
 from harness.engines.registry import ENGINES
 from harness.errors import UsageError
 from harness.plan import Cell, SweepSpec
 from harness.runner.order import Order, disk_problem, problems_of_order, spec_of
-from harness.scenario import Scenario, scenario_of, with_overrides
+from harness.scenario import Scenario, problems_of, scenario_of, with_overrides
 from harness.sweep import POINTS, VICTIMS
 from harness.sweep import scenario_of as sweep_scenario_of
 from scenarios import SCENARIOS
@@ -41,6 +42,7 @@ def orders_of(arguments: argparse.Namespace) -> tuple[str, list[Order]]:
     )
     for order in orders:
         problems += [text for text in problems_of_order(order) if text not in problems]
+    orders = [*orders, *_own_orders(arguments, orders, problems)]
     problems += [
         f"two runs are called {name}; give one a name of its own, as in name=quiet"
         for name, count in Counter(order.name for order in orders).items()
@@ -123,9 +125,30 @@ def load_scenario(name: str) -> Scenario:
 
 def _scenario_orders(arguments: argparse.Namespace, problems: list[str]) -> tuple[str, list[Order]]:
     scenario = _overridden(arguments.scenario, arguments.overrides, problems)
+    if arguments.worker is not None:
+        return scenario.name, []
     engine, _, variant = (arguments.engine or "dapr_workflow").partition(":")
     cell = _with_defaults(Cell(engine=engine, variant=variant, store=arguments.store or ""))
     return scenario.name, [Order(scenario=scenario, cell=cell)]
+
+
+def _own_orders(
+    arguments: argparse.Namespace, orders: list[Order], problems: list[str]
+) -> list[Order]:
+    """The user's own worker on the scenario, or once more on each scenario of the matrix."""
+    scenarios = {order.scenario.name: order.scenario for order in reversed(orders)}
+    if arguments.scenario and arguments.worker is not None:
+        scenario = _overridden(arguments.scenario, arguments.overrides, [])
+        scenarios = {scenario.name: scenario}
+        problems += problems_of(scenario)
+    found = own_of(arguments, problems)
+    if found is None:
+        return []
+    own, cell = found
+    added = [Order(scenario=one, cell=cell, own=own) for one in reversed(scenarios.values())]
+    for order in added:
+        problems += [text for text in problems_of_order(order) if text not in problems]
+    return added
 
 
 def _matrix_orders(arguments: argparse.Namespace, problems: list[str]) -> tuple[str, list[Order]]:

@@ -7,18 +7,23 @@ from dataclasses import replace
 from pathlib import Path
 
 from harness.archive import read_plan
+from harness.claims import load_claims
 from harness.cli import running
 from harness.cli.asking import orders_of, sweep_orders_of
 from harness.cli.gating import gate_runs, make_baseline
 from harness.cli.job_summary import tell_job
+from harness.cli.own import own_again
 from harness.cli.providing import provide
 from harness.cli.shrinking import Budget, shrink_kept, wanted_of
 from harness.cli.stored import result_of, run_folders
+from harness.engines.external.adapter import ENGINE as EXTERNAL
 from harness.errors import UsageError
 from harness.explain import explain
 from harness.provide.doctor import run_doctor
 from harness.results import MatrixResult, decode_matrix
 from harness.runner.judge import read_judged
+from harness.runner.samples import run_samples
+from reports.article import judged_claims, render_claims
 from reports.pages import write_junit, write_pages, write_plots
 from reports.text import render_text
 from scenarios.matrices import MATRICES
@@ -51,7 +56,8 @@ def run(arguments: argparse.Namespace) -> int:
 def repro(arguments: argparse.Namespace) -> int:
     """Run a stored plan again."""
     plan = read_plan(arguments.run)
-    orders = running.orders_like(plan)
+    own = own_again(arguments.run, plan.cell.engine, is_trusted=arguments.trust)
+    orders = running.orders_like(plan, own)
     provided = provide(
         orders,
         dapr_bin=arguments.dapr_bin,
@@ -77,6 +83,11 @@ def shrink(arguments: argparse.Namespace) -> int:
         raise UsageError(
             f"{arguments.run} is a sweep, which is small already; name --victims and --points of "
             "`onceproof sweep` instead"
+        )
+    if plan.cell.engine == EXTERNAL:
+        raise UsageError(
+            f"{arguments.run}: not implemented: shrinking a run of a worker of your own; "
+            "run it again with a smaller --set load.agents=N"
         )
     if arguments.runs < 1 or arguments.minutes <= 0:
         raise UsageError(
@@ -132,17 +143,7 @@ def report(arguments: argparse.Namespace) -> int:
     """Write the page of a stored matrix, from the results of its runs."""
     root: Path = arguments.directory
     if (root / "matrix.json").exists():
-        stored = decode_matrix(
-            (root / "matrix.json").read_bytes(), source=str(root / "matrix.json")
-        )
-        strangers = [entry.directory for entry in stored.runs if not _is_name(entry.directory)]
-        if strangers:
-            raise UsageError(
-                f"{root / 'matrix.json'}: a run lies at {strangers[0]!r}, expected a folder of "
-                "this directory"
-            )
-        runs = tuple(result_of(root / entry.directory) for entry in stored.runs)
-        matrix = replace(stored, runs=runs)
+        matrix = _matrix_of(root)
     else:
         only = result_of(root)
         matrix = MatrixResult(
@@ -162,6 +163,26 @@ def report(arguments: argparse.Namespace) -> int:
     for path in written:
         print(f"{'page' if path.suffix == '.html' else 'also'}: {path}")
     tell_job(matrix, root)
+    return 0
+
+
+def claims(arguments: argparse.Namespace) -> int:
+    """Write the claims page from the results of every matrix below a folder."""
+    root: Path = arguments.runs
+    found = sorted(path.parent for path in (*root.glob("matrix.json"), *root.glob("*/matrix.json")))
+    if not found:
+        raise UsageError(f"{root}: no matrix.json in it or one below; run --matrix engines first")
+    article = load_claims()
+    samples = [] if arguments.no_samples else run_samples(article.samples)
+    page = render_claims(article, [_matrix_of(path) for path in found], samples)
+    if arguments.output is None:
+        print(page)
+        return 0
+    try:
+        arguments.output.write_text(page)
+    except OSError as error:
+        raise UsageError(f"-o {arguments.output}: {error.strerror}; name another") from error
+    print(f"page: {arguments.output}")
     return 0
 
 
@@ -198,6 +219,20 @@ def _is_name(directory: str) -> bool:
     return Path(directory).name == directory and directory not in ("", ".", "..")
 
 
+def _matrix_of(root: Path) -> MatrixResult:
+    """A stored matrix with the results of its runs as they are now."""
+    stored = decode_matrix((root / "matrix.json").read_bytes(), source=str(root / "matrix.json"))
+    strangers = [entry.directory for entry in stored.runs if not _is_name(entry.directory)]
+    if strangers:
+        raise UsageError(
+            f"{root / 'matrix.json'}: a run lies at {strangers[0]!r}, expected a folder of "
+            "this directory"
+        )
+    runs = tuple(result_of(root / entry.directory) for entry in stored.runs)
+    matrix = replace(stored, runs=runs)
+    return replace(matrix, claims=judged_claims(load_claims(), matrix))
+
+
 COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "run": run,
     "check": check,
@@ -207,6 +242,7 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "report": report,
     "gate": gate_runs,
     "baseline": make_baseline,
+    "claims": claims,
     "explain": explain_agent,
     "doctor": doctor,
     "clean": clean,

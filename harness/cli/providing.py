@@ -15,7 +15,7 @@ from harness.provide.data import components_folder
 from harness.provide.postgres import PostgresServer, find_postgres
 from harness.provide.redis import find_redis
 from harness.provide.runtime import find_runtime
-from harness.runner.order import Order, spec_of
+from harness.runner.order import Order, engine_of
 from harness.runner.set_up import Provided
 
 
@@ -39,7 +39,7 @@ def provide(
     dapr = None
     server: tuple[str, ...] = ()
     address = ""
-    if any(spec_of(order.cell).needs_dapr for order in orders):
+    if any(engine_of(order).needs_dapr for order in orders):
         runtime = find_runtime(dapr_bin, report)
         dapr = DaprCommands(
             daprd=runtime.daprd, placement=runtime.placement, scheduler=runtime.scheduler

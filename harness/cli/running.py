@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import shlex
 import shutil
 import signal
 import sys
@@ -13,6 +14,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from harness.claims import load_claims
 from harness.cli.job_summary import tell_job
 from harness.clock import NS_PER_S, SystemClock
 from harness.cluster.keeper import keep
@@ -25,11 +27,13 @@ from harness.runner.display import make_display
 from harness.runner.estimate import about, corrected_s, estimate_s
 from harness.runner.folder import RunFolder
 from harness.runner.judge import failed_result, judge
-from harness.runner.order import Order, spec_of
+from harness.runner.order import Order, engine_of
+from harness.runner.own import OwnEngine, write_own
 from harness.runner.set_up import Provided
 from harness.runner.sweep import SweepWalk
 from harness.runner.walk import Walk
 from harness.sweep import draw_sweep
+from reports.article import judged_claims
 from reports.pages import write_pages
 from reports.text import render_text
 
@@ -80,7 +84,7 @@ def _harness(
     began_ns = clock.monotonic_ns()
     started = datetime.now(UTC)
     root = fresh_folder(out.absolute(), f"{started:%Y%m%dT%H%M%SZ}-{name}-{seed}")
-    command = "onceproof " + " ".join(sys.argv[1:])
+    command = shlex.join(["onceproof", *sys.argv[1:]])
     expected_s = [estimate_s(order) for order in orders]
     for line in (
         f"seed {seed} | {root} | {len(orders)} runs, about {about(sum(expected_s))}",
@@ -120,7 +124,7 @@ def _harness(
         exit_code=code,
         runs=tuple(cell_by_cell(results)),
     )
-    _show(matrix, root, console)
+    _show(replace(matrix, claims=judged_claims(load_claims(), matrix)), root, console)
     return code if finish is None or code in (254, 255) else finish(root)
 
 
@@ -174,6 +178,9 @@ def one_run(
     """Run and judge one order below ``root``; also says whether somebody pressed Ctrl-C."""
     folder = RunFolder(root / order.name)
     plan, agents, warm_up = drawn(order, seed)
+    if order.own is not None:
+        folder.root.mkdir()
+        write_own(folder.root, order.own)
     clock = SystemClock()
     display = make_display(console, clock)
     kind = Walk if order.sweep is None else partial(SweepWalk, restart_delays_s=(0.0,))
@@ -185,7 +192,7 @@ def one_run(
             plan=plan,
             agents=agents,
             warm_up=warm_up,
-            spec=spec_of(order.cell),
+            spec=engine_of(order),
             provided=provided,
             folder=folder,
             clock=clock,
@@ -235,10 +242,10 @@ def dry_run(name: str, orders: list[Order], provided: Provided, *, seed: int) ->
     return 0
 
 
-def orders_like(plan: Plan) -> list[Order]:
-    """The order that a stored plan came from."""
+def orders_like(plan: Plan, own: OwnEngine | None = None) -> list[Order]:
+    """The order that a stored plan came from; ``own`` is its engine, if no registry knows it."""
     cell = replace(plan.cell, repeat=0)
-    return [Order(scenario=plan.scenario, cell=cell, sweep=plan.sweep)]
+    return [Order(scenario=plan.scenario, cell=cell, sweep=plan.sweep, own=own)]
 
 
 def _on_ctrl_c(interrupted: asyncio.Event, console: Console) -> None:

@@ -4,9 +4,8 @@ from dataclasses import replace
 
 from harness.engines.registry import ENGINES
 from harness.errors import UsageError
-from harness.plan import Cell
 from harness.results import Distribution, Repeats, RunResult, Series
-from harness.runner.order import Order, spec_of
+from harness.runner.order import Order, engine_of
 
 NO_SERIES = Series(
     bin_s=1.0,
@@ -61,7 +60,7 @@ def blank_result(order: Order, *, seed: int) -> RunResult:
         verdict="unknown",
         exit_code=2,
         headline="",
-        recovery_kind=_recovery_of(cell),
+        recovery_kind=_recovery_of(order),
         promises=(),
         assumptions=(),
         doubts=(),
@@ -91,9 +90,10 @@ def blank_result(order: Order, *, seed: int) -> RunResult:
     )
 
 
-def _recovery_of(cell: Cell) -> str:
+def _recovery_of(order: Order) -> str:
     """Who resumes; empty for an engine that this version does not know."""
     try:
-        return spec_of(cell).recovery if cell.engine in ENGINES else ""
+        is_known = order.own is not None or order.cell.engine in ENGINES
+        return engine_of(order).recovery if is_known else ""
     except UsageError:
         return ""

@@ -4,7 +4,7 @@ Called by the command line for the lines "about 12 min". What ran already correc
 a machine that took twice as long for its first runs is likely to do so again.
 """
 
-from harness.runner.order import Order, spec_of
+from harness.runner.order import Order, engine_of
 
 SET_UP_S, DAPR_S, END_S = 3.0, 9.0, 4.0
 """Measured on 2 cores: pods alone; control plane and sidecars on top; tearing down and judging."""
@@ -31,7 +31,7 @@ def estimate_s(order: Order) -> float:
         cells = len(order.sweep.victims) * len(order.sweep.points) * CALLS_OF_A_SWEEP
         arrivals_s, strikes_s = 0.0, SWEEP_STRIKE_S * cells * order.sweep.repeats
     warm_up_s = load.warm_up_agents / RATE_GUESS_PER_S + one_agent_s if load.warm_up_agents else 0.0
-    set_up_s = SET_UP_S + (DAPR_S if spec_of(order.cell).needs_dapr else 0.0)
+    set_up_s = SET_UP_S + (DAPR_S if engine_of(order).needs_dapr else 0.0)
     return set_up_s + warm_up_s + arrivals_s + DRAIN * one_agent_s + strikes_s + END_S
 
 

@@ -16,7 +16,7 @@ from harness.checkers import all_anomalies, run_checkers
 from harness.clock import NS_PER_S
 from harness.drafts import write_whole
 from harness.errors import HarnessError, UsageError
-from harness.expectations import Expectation, expectation_of
+from harness.expectations import UNSTATED, expectation_of
 from harness.history import NONE, AgentStatus, Evidence, Kind, RequestOutcome
 from harness.measures.client import client_of
 from harness.measures.latency import latencies_of, resume_of, slowest_agents
@@ -30,6 +30,7 @@ from harness.runner.blank import blank_result
 from harness.runner.figured import figured
 from harness.runner.idle import told
 from harness.runner.order import Order
+from harness.runner.own import OwnEngine, own_of_run
 from harness.sweep import POINTS, VICTIMS, calls_count, cells_of, held_note
 from harness.verdict import PROMISES, Anomaly, CheckResult, Verdict, bound_ratio, worst
 from mock_llm.ledger import Note, iter_records
@@ -72,7 +73,8 @@ def result_of(archived: Archived, *, root: Path) -> RunResult:
     assumptions = assumptions_of(archived)
     broken = [entry.text for entry in assumptions if not entry.is_met]
     checks = {check.promise: _doubted(check, broken) for check in run_checkers(evidence)}
-    rows = tuple(_promise_row(checks[promise.key], plan) for promise in PROMISES)
+    own = own_of_run(root, plan.cell.engine)
+    rows = tuple(_promise_row(checks[promise.key], plan, own) for promise in PROMISES)
     counts = _agent_counts(evidence)
     series = series_of(evidence)
     load_s = _load_s(evidence)
@@ -81,7 +83,7 @@ def result_of(archived: Archived, *, root: Path) -> RunResult:
     promised = [checks[row.key].verdict for row in rows if row.expectation == "promised"]
     verdict = Verdict.INVALID if is_refuted else worst([v for v in promised if v < 2] or [])
     is_broken = facts is None or facts.ending.startswith("broken")
-    blank = blank_result(Order(scenario=plan.scenario, cell=plan.cell), seed=plan.seed)
+    blank = blank_result(Order(scenario=plan.scenario, cell=plan.cell, own=own), seed=plan.seed)
     return replace(
         blank,
         state="failed" if is_broken else "judged",
@@ -91,7 +93,7 @@ def result_of(archived: Archived, *, root: Path) -> RunResult:
         headline=headline_of(rows),
         promises=rows,
         assumptions=assumptions,
-        doubts=tuple(broken) + (facts.troubles if facts else ()),
+        doubts=(*broken, *(facts.troubles if facts else ()), *archived.misheard, *unpromised(own)),
         agents_accepted=counts.accepted,
         agents_completed=counts.completed,
         agents_failed=counts.failed,
@@ -116,7 +118,7 @@ def result_of(archived: Archived, *, root: Path) -> RunResult:
         ),
         processes=facts.processes if facts else (),
         environment=_environment(archived),
-        repeat_command=f"onceproof repro {root}",
+        repeat_command=f"onceproof repro {root}{' --trust' if own is not None else ''}",
         directory=root.name,
     )
 
@@ -181,6 +183,13 @@ def assumptions_of(archived: Archived) -> tuple[Assumption, ...]:
     )
 
 
+def unpromised(own: OwnEngine | None) -> tuple[str, ...]:
+    """Say why a worker of the user's own can be no more than unknown as a whole."""
+    if own is None or any(entry.word == "promised" for entry in own.expectations.values()):
+        return ()
+    return ("this worker promises nothing that a run could hold it to; see --expectations",)
+
+
 def headline_of(rows: tuple[PromiseRow, ...]) -> str:
     """One line such as "L, S1 hold; S3 unknown; S5 refuted"."""
     words = {"valid": "hold", "unknown": "unknown", "invalid": "refuted"}
@@ -196,8 +205,10 @@ def headline_of(rows: tuple[PromiseRow, ...]) -> str:
 def failed_result(plan: Plan, reason: str, *, root: Path, command: str) -> RunResult:
     """A run that could not even be judged; every promise is unknown."""
     nothing = CheckResult(promise="", verdict=Verdict.UNKNOWN, reason=reason)
-    rows = tuple(_promise_row(replace(nothing, promise=entry.key), plan) for entry in PROMISES)
-    blank = blank_result(Order(scenario=plan.scenario, cell=plan.cell), seed=plan.seed)
+    own = own_of_run(root, plan.cell.engine)
+    rows = tuple(_promise_row(replace(nothing, promise=each.key), plan, own) for each in PROMISES)
+    order = Order(scenario=plan.scenario, cell=plan.cell, own=own)
+    blank = blank_result(order, seed=plan.seed)
     return replace(
         blank,
         state="failed",
@@ -218,9 +229,11 @@ def _doubted(check: CheckResult, broken: list[str]) -> CheckResult:
     return replace(check, verdict=Verdict.UNKNOWN, reason="; ".join(broken))
 
 
-def _promise_row(check: CheckResult, plan: Plan) -> PromiseRow:
+def _promise_row(check: CheckResult, plan: Plan, own: OwnEngine | None) -> PromiseRow:
     promise = next(entry for entry in PROMISES if entry.key == check.promise)
-    found: Expectation = expectation_of(plan.cell.engine, plan.cell.variant, check.promise)
+    found = expectation_of(plan.cell.engine, plan.cell.variant, check.promise)
+    if own is not None:
+        found = own.expectations.get(check.promise, UNSTATED)
     exposed = check.exposed_count if plan.faults else check.checked_count
     return PromiseRow(
         key=promise.key,

@@ -5,11 +5,13 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness.engines.external.adapter import ENGINE as EXTERNAL
 from harness.engines.registry import ENGINES
 from harness.errors import UsageError
 from harness.faults import FAULTS
 from harness.plan import Cell, SweepSpec
 from harness.protocols import EngineSpec
+from harness.runner.own import OwnEngine
 from harness.scenario import Scenario, problems_of
 from harness.stores import STORES
 from harness.thresholds import problems_of_thresholds
@@ -38,6 +40,8 @@ class Order:
     cell: Cell
     sweep: SweepSpec | None = None
     """Set when the faults are to be those of a sweep."""
+    own: OwnEngine | None = None
+    """Set for a worker of the user's, which is in no registry."""
 
     @property
     def name(self) -> str:
@@ -54,6 +58,11 @@ def spec_of(cell: Cell) -> EngineSpec:
     return ENGINES[cell.engine].spec(cell.variant)
 
 
+def engine_of(order: Order) -> EngineSpec:
+    """The engine of an order, of a registry or of the user's own."""
+    return order.own.spec if order.own is not None else spec_of(order.cell)
+
+
 def problems_of_order(order: Order) -> list[str]:
     """Everything that makes an order impossible, one sentence each."""
     cell = order.cell
@@ -63,11 +72,12 @@ def problems_of_order(order: Order) -> list[str]:
             problems.append(f"unknown fault {fault.kind!r}; known: {', '.join(FAULTS)}")
     if cell.store and cell.store not in STORES:
         problems.append(f"unknown store {cell.store!r}; known: {', '.join(STORES)}")
-    if cell.engine not in ENGINES:
+    if order.own is None and cell.engine == EXTERNAL:
+        return [*problems, "engine external is a worker of yours; name it: --worker COMMAND"]
+    if order.own is None and cell.engine not in ENGINES:
         return [*problems, f"unknown engine {cell.engine!r}; known: {', '.join(ENGINES)}"]
-    engine = ENGINES[cell.engine]
     try:
-        spec = engine.spec(cell.variant)
+        spec = engine_of(order)
     except UsageError as error:
         return [*problems, str(error)]
     if cell.store in STORES and cell.store not in spec.stores:

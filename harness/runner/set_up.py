@@ -18,11 +18,13 @@ from harness.cluster.pods import Pods, PodTemplate
 from harness.cluster.ports import Ports
 from harness.cluster.processes import Processes
 from harness.cluster.witness import WitnessProcess
+from harness.engines.external.adapter import said_of
 from harness.errors import HarnessError
 from harness.plan import Plan, slots_of
 from harness.protocols import EngineSpec, Store
 from harness.provide.postgres import PostgresServer
 from harness.runner.folder import RunFolder
+from harness.runner.own import about_of
 from harness.scenario import LlmSpec
 from harness.stores import make_store
 from harness.stores.place import StorePlace
@@ -99,17 +101,19 @@ class SetUp:
         """Ask a worker who it is; returns the versions that it names.
 
         Raises:
-            HarnessError: it is not what its adapter says.
+            HarnessError: it is not what its adapter, or itself before the run, says.
+            UsageError: it has no readable answer.
         """
         pod = next(iter(pods.by_slot.values()))
-        answer = (await self.http.get(pod.url + "/about")).json()
+        said = said_of(await about_of(self.http, pod.url))
         for name in ("engine", "recovery", "intake", "any_pod_answers"):
-            if answer[name] != getattr(self.spec, name):
+            found, expected = getattr(said, name), getattr(self.spec, name)
+            if found != expected:
                 raise HarnessError(
-                    f"the worker says {name} is {answer[name]!r}, its adapter says "
-                    f"{getattr(self.spec, name)!r}"
+                    f"GET /about says {name} is {found!r}, expected {expected!r}, as its adapter, "
+                    "--about or its own answer before the run has it"
                 )
-        return {str(name): str(value) for name, value in answer["versions"].items()}
+        return said.versions
 
     def store(self) -> Store:
         """The store of the run's cell, not yet started."""

@@ -36,6 +36,7 @@ class FakeWitness:
         self.holds += holds
 
     async def caller_held(self, call: HeldCall, *, deadline_s: float) -> str:
+        await asyncio.sleep(0)  # The real one takes its time; a loop around it must let others run.
         return self.caller if call in self.holds else ""
 
     async def release(self, holds: Sequence[HeldCall]) -> bool:

@@ -1,0 +1,246 @@
+"""One conformance suite for every engine of the registry and both example workers, on real parts.
+
+Each engine stands once, as a run would set it up: one pod, with its sidecar, store and control
+plane where it has them. A first variant stands for its engine; what a variant's own promises are
+worth is for runs to show, and test_worker_contract.py looks closer at those without a sidecar.
+"""
+
+import asyncio
+import contextlib
+import os
+import shutil
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import msgspec
+import pytest
+
+from harness.clock import SystemClock
+from harness.cluster.dapr import DaprCommands
+from harness.cluster.pods import Pod, Pods
+from harness.cluster.ports import Ports
+from harness.cluster.processes import Processes
+from harness.cluster.witness import WitnessProcess
+from harness.engines.external.adapter import Said, spec_of_said
+from harness.engines.registry import ENGINES
+from harness.errors import MachineError
+from harness.oracle import outcome_receipt
+from harness.patterns import PATTERN_STEPS
+from harness.plan import Cell, Plan, draw_plan
+from harness.protocols import EngineSpec
+from harness.provide.redis import find_redis
+from harness.provide.runtime import find_runtime
+from harness.runner.folder import RunFolder
+from harness.runner.order import PATTERN_KINDS
+from harness.runner.set_up import Provided, SetUp
+from harness.scenario import LlmSpec, LoadSpec, Program, Scenario
+from mock_llm import receipts
+from mock_llm.ledger import iter_records
+from mock_llm.records import Begin
+
+pytestmark = pytest.mark.integration
+
+ROOT = Path(__file__).parents[2]
+SEED, STEPS, DEADLINE_S = 7, 4, 60.0
+EXAMPLES = {
+    "plain-python": ("/usr/bin/python3", str(ROOT / "examples/python/worker.py")),
+    "plain-node": ("node", str(ROOT / "examples/node/worker.mjs")),
+}
+NAMES = (*ENGINES, *EXAMPLES)
+
+
+def spec_of(name: str) -> EngineSpec:
+    """The first variant of an engine, or an example's own word."""
+    if name in ENGINES:
+        return ENGINES[name].spec(ENGINES[name].variants[0])
+    said = Said(engine=name, recovery="native", intake="durable")
+    return spec_of_said(said, EXAMPLES[name], has_sidecar=False)
+
+
+def lacking_parts(spec: EngineSpec) -> str:
+    """What this machine has not; empty when the engine can stand."""
+    if shutil.which(spec.worker[0]) is None:
+        return f"no {spec.worker[0]} here; install it"
+    try:
+        if spec.needs_dapr:
+            find_runtime(None, lambda _: None)
+        if spec.stores[0] == "redis":
+            find_redis(None, lambda _: None)
+    except MachineError as error:
+        return str(error)
+    return ""
+
+
+def provided_for(spec: EngineSpec) -> Provided:
+    """Parts that `lacking_parts` has found."""
+    dapr, redis = None, find_redis(None, lambda _: None) if spec.stores[0] == "redis" else None
+    if spec.needs_dapr:
+        runtime = find_runtime(None, lambda _: None)
+        dapr = DaprCommands(
+            daprd=runtime.daprd, placement=runtime.placement, scheduler=runtime.scheduler
+        )
+    return Provided(
+        dapr=dapr,
+        redis=(redis.argv or ()) if redis else (),
+        redis_address=(redis.address or "") if redis else "",
+        components=ROOT / "components",
+        facts={},
+    )
+
+
+@dataclass
+class Stand:
+    """One engine on its feet."""
+
+    spec: EngineSpec
+    runner: asyncio.Runner
+    pods: Pods
+    pod: Pod
+    ledger: Path
+    http: httpx.Client
+    about: dict[str, str]
+
+    def ask(self, method: str, path: str, body: object = None) -> httpx.Response:
+        content = None if body is None else msgspec.json.encode(body)
+        return self.http.request(method, f"{self.pod.url}{path}", content=content)
+
+    def post(self, program: Program) -> int:
+        return self.ask("POST", "/agents", {"agent": program.agent, "program": program}).status_code
+
+    def view(self, agent: str) -> dict[str, str]:
+        answer = self.ask("GET", f"/agents/{agent}")
+        found: dict[str, str] = answer.json() if answer.is_success else {"status": "absent"}
+        return found
+
+    def attempts(self, agent: str) -> Counter[tuple[str, int]]:
+        return Counter(
+            (one.path, one.turn)
+            for one in iter_records(self.ledger)
+            if isinstance(one, Begin) and one.kind == "step" and one.agent == agent
+        )
+
+    def until(self, is_so: Any, what: str) -> None:
+        """Poll, with the loop of the processes alive meanwhile."""
+
+        async def poll() -> None:
+            async with asyncio.timeout(DEADLINE_S):
+                while not is_so():
+                    await asyncio.sleep(0.05)
+
+        try:
+            self.runner.run(poll())
+        except TimeoutError:
+            log = self.pod.worker.last_lines(20) if self.pod.worker else ""
+            pytest.fail(f"{self.spec.engine}: waited {DEADLINE_S:g} s for: {what}\n{log}")
+
+    def outcomes(self, programs: list[Program]) -> dict[str, int]:
+        """Receipts of the outcomes, once all are completed."""
+
+        def have_ended() -> bool:
+            return all(
+                self.view(one.agent)["status"] in ("completed", "failed") for one in programs
+            )
+
+        self.until(have_ended, f"the end of {len(programs)} agents")
+        views = {one.agent: self.view(one.agent) for one in programs}
+        assert {view["status"] for view in views.values()} == {"completed"}, views
+        return {agent: receipts.find(view["output"])[-1].value for agent, view in views.items()}
+
+    def kill_and_replace(self) -> None:
+        """SIGKILL the whole pod, as a run does, and wait for the next incarnation."""
+
+        async def replace() -> None:
+            await self.pods.kill(self.pod, "pod")
+            self.pods.launch(self.pod)
+            await self.pods.until_ready(self.pod)
+
+        self.runner.run(replace())
+
+
+@contextlib.contextmanager
+def standing(name: str, folder: Path) -> Iterator[Stand]:
+    """Set an engine up as a run does, with one pod, and take it down."""
+    spec, clock = spec_of(name), SystemClock()
+    llm = LlmSpec(latency_ms=150.0, latency_sigma=0.1, tool_latency_ms=150.0)
+    scenario = Scenario(name="contract", summary="", pods=1, llm=llm, load=LoadSpec(agents=1))
+    cell = Cell(engine=spec.engine, variant=spec.variant, store=spec.stores[0])
+    plan: Plan = draw_plan(scenario, cell, SEED)[0]
+    run = RunFolder(folder)
+    for path in (run.live, run.logs, run.components):
+        path.mkdir(parents=True)
+    processes = Processes(run=f"contract-{name}", logs=run.logs, clock=clock)
+    ports = Ports(os.getpid() + 11 * NAMES.index(name))
+    with asyncio.Runner() as runner:
+        undo, http = contextlib.AsyncExitStack(), httpx.AsyncClient(trust_env=False)
+        witness = WitnessProcess(processes=processes, ports=ports, clock=clock, http=http)
+        set_up = SetUp(
+            plan=plan,
+            spec=spec,
+            provided=provided_for(spec),
+            folder=run,
+            clock=clock,
+            processes=processes,
+            ports=ports,
+            http=http,
+        )
+
+        async def take_down() -> None:
+            await undo.aclose()
+            await http.aclose()
+
+        try:
+            pods = runner.run(set_up.start(witness, set_up.store(), undo))
+            about = runner.run(set_up.about(pods))
+            (pod,) = pods.by_slot.values()
+            with httpx.Client(trust_env=False, timeout=30) as client:
+                yield Stand(spec, runner, pods, pod, run.live, client, about)
+        finally:
+            runner.run(take_down())
+
+
+def program_of(agent: str, pattern: str) -> Program:
+    """A program as the plan draws it."""
+    return Program(agent=agent, steps=PATTERN_STEPS[pattern](agent, "Ada, engineer", STEPS))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_engine_keeps_the_contract(name: str, tmp_path: Path) -> None:
+    """What it is, each pattern it names, a refused kind, a second start, an unknown agent, a kill.
+
+    One engine's whole way in one test, since standing up costs more than all of it.
+    """
+    spec = spec_of(name)
+    if reason := lacking_parts(spec):
+        pytest.skip(reason)
+    with standing(name, tmp_path / "run") as stand:
+        assert stand.about  # Its versions; that the rest agrees with the adapter was checked there.
+        assert stand.ask("GET", "/agents/nobody").status_code == 404
+
+        can = [
+            pattern
+            for pattern in PATTERN_STEPS
+            if set(PATTERN_KINDS[pattern]) <= set(spec.kinds) and pattern != "event"
+        ]
+        calm = [program_of(f"calm-{pattern}", pattern) for pattern in can]
+        assert [stand.post(one) for one in (*calm, calm[0])] == [202] * (len(calm) + 1)
+        assert stand.outcomes(calm) == {one.agent: outcome_receipt(one, SEED) for one in calm}
+        assert stand.post(calm[0]) == 202
+        for one in calm:
+            assert set(stand.attempts(one.agent).values()) == {1}, one.agent
+
+        cannot = [] if name in EXAMPLES else sorted(set(PATTERN_STEPS) - set(can) - {"event"})
+        for pattern in cannot:
+            assert stand.post(program_of(f"refused-{pattern}", pattern)) == 400
+            assert stand.view(f"refused-{pattern}") == {"status": "absent"}
+
+        struck = [program_of(f"struck-{number}", "chain") for number in range(4)]
+        assert {stand.post(one) for one in struck} == {202}
+        stand.until(lambda: stand.attempts("struck-3")[("2", 0)] > 0, "a mid-run")
+        stand.kill_and_replace()
+        if spec.recovery != "native":
+            assert {stand.post(one) for one in struck} == {202}
+        assert stand.outcomes(struck) == {one.agent: outcome_receipt(one, SEED) for one in struck}

@@ -1,0 +1,121 @@
+"""The claims page: verdicts come from results, and each row says what decides it."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from harness.claims import Article, Claim, ClaimTest, Sample, SampleOutcome, load_claims
+from harness.errors import UsageError
+from harness.results import MatrixResult, RunResult
+from reports.article import findings, judged_claims, render_claims
+from tests import report_fixtures as fixtures
+
+FALLS = ClaimTest(scenario="pod_kill", engine="langgraph:none", promise="S2", confirms="invalid")
+HOLDS = ClaimTest(scenario="pod_kill", engine="langgraph:none", promise="S2")
+
+
+def article(*tests: ClaimTest, not_tested: str = "", samples: tuple[str, ...] = ()) -> Article:
+    claim = Claim(
+        place="here", quote="can lose", tests=tests, not_tested=not_tested, samples=samples
+    )
+    sample = Sample(name="one", place="there", names=("json.loads",), code="import json\n")
+    return Article(schema=1, source="an article", samples=(sample,), claims=(claim,))
+
+
+def matrix(verdict: str, *, engine: str = "langgraph", started: str = "1") -> MatrixResult:
+    whole = fixtures.valid_matrix()
+    run: RunResult = whole.runs[0]
+    rows = tuple(
+        replace(row, verdict=verdict, violations_count=3 * (verdict == "invalid"))
+        if row.key == "S2"
+        else row
+        for row in run.promises
+    )
+    run = replace(
+        run,
+        scenario="pod_kill",
+        engine=engine,
+        variant="none",
+        state="judged",
+        promises=rows,
+        environment={"started": started, "worker langgraph": "1.2"},
+    )
+    return replace(whole, runs=(run,), command="onceproof run --matrix engines --out /x")
+
+
+@pytest.mark.parametrize(
+    ("test", "verdict", "word"),
+    [
+        (HOLDS, "valid", "supported"),
+        (HOLDS, "invalid", "contradicted"),
+        (HOLDS, "unknown", "unknown"),
+        (FALLS, "invalid", "supported"),
+        (FALLS, "valid", "contradicted"),
+        (FALLS, "unknown", "unknown"),
+    ],
+)
+def test_a_result_confirms_or_contradicts(test: ClaimTest, verdict: str, word: str) -> None:
+    """Unknown is neither, whichever way the claim goes."""
+    (found,) = findings(article(test), [matrix(verdict)])
+
+    assert found.word == word
+    assert found.engine == "langgraph:none; langgraph 1.2"
+    assert found.repeat == "onceproof run --matrix engines"
+
+
+def test_the_latest_run_decides() -> None:
+    """An older run of the same column is not quoted."""
+    runs = [matrix("invalid", started="2"), matrix("valid", started="1")]
+
+    assert [one.word for one in findings(article(HOLDS), runs)] == ["contradicted"]
+
+
+def test_without_a_run_nothing_is_confirmed() -> None:
+    """No run, or a reason not to test, is said, never guessed."""
+    found = findings(article(HOLDS, not_tested="no cluster"), [matrix("valid", engine="crewai")])
+
+    assert [(one.word, one.strength) for one in found] == [
+        ("not tested", "not tested: no run of it here"),
+        ("not tested", "not tested here: no cluster"),
+    ]
+
+
+def test_a_sample_never_confirms() -> None:
+    """A name that is not there contradicts; a sample that runs shows no more than that."""
+    told = SampleOutcome(name="one", outcome="ImportError: x", absent=("a.b",), versions={})
+    page = render_claims(article(samples=("one",)), [], [told])
+
+    assert "✗ contradicted | ImportError: x; not there: a.b" in page
+    assert "? unknown" in render_claims(
+        article(samples=("one",)), [], [replace(told, outcome="ran to its end", absent=())]
+    )
+
+
+def test_a_matrixs_claims_need_two_engines_of_the_article() -> None:
+    """A matrix of something else has none."""
+    one = matrix("valid")
+    two = replace(one, runs=(*one.runs, replace(one.runs[0], engine="crewai")))
+
+    assert judged_claims(article(HOLDS), one) == ()
+    (judged,) = judged_claims(article(HOLDS, not_tested="no cluster"), two)
+    assert (judged.verdict, judged.runs) == ("supported", (one.runs[0].name,))
+
+
+def test_the_committed_claims_can_be_read() -> None:
+    """Every claim has a test, a sample or a reason; the comparison table has its 15 cells."""
+    claims = load_claims().claims
+
+    assert len([one for one in claims if one.place.startswith("Comparison, ")]) == 15
+
+
+def test_everything_wrong_with_claims_is_told(tmp_path: Path) -> None:
+    """An unknown promise, sample or word is no claim."""
+    path = tmp_path / "claims.yaml"
+    path.write_text(
+        "{schema: 1, source: x, samples: [], claims: [{place: p, quote: q, samples: [z], "
+        "tests: [{scenario: s, engine: e, promise: S9, confirms: maybe}]}]}"
+    )
+
+    with pytest.raises(UsageError, match=r"unknown sample 'z'.*'S9'.*'maybe'"):
+        load_claims(path)
