@@ -267,5 +267,7 @@ class Evidence:
     problems: tuple[str, ...]
     """Gaps and damage found while reading; each makes every promise unknown."""
     liveness_ns: int
-    """Time after the later of last heal and last arrival in which every accepted agent must end."""
+    """Time after the last heal, arrival or event in which every accepted agent must end."""
     exposures_min: int
+    last_event_ns: int = NONE
+    """When the harness first sent its last event to an agent; NONE without events."""

@@ -210,3 +210,5 @@ PATTERN_STEPS: dict[str, Callable[[str, str, int], tuple[Step, ...]]] = {
     "parked": _parked,
     "poison": _poison,
 }
+FAILING = frozenset({"poison"})
+"""Patterns whose agents cannot complete, whatever the engine does."""

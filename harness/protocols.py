@@ -26,6 +26,8 @@ class EngineSpec:
     """durable: a 202 survives SIGKILL of the pod; volatile: it does not."""
     any_pod_answers: bool
     """GET works on every pod; else only on the agent's slot."""
+    holds_status: bool = False
+    """GET /agents/{id} takes ``?wait_s=`` and answers when the agent has ended, or then."""
     kinds: tuple[str, ...]
     """Step kinds that its worker interprets."""
     worker: tuple[str, ...]

@@ -97,7 +97,8 @@ def judge(evidence: Evidence) -> Counter[Finding]:
     for place in range(len(evidence.outcomes.seq)):
         marks[int(evidence.outcomes.agent[place])].append(place)
     heals = [fault.healed_ns for fault in evidence.faults]
-    deadline = max([*heals, *evidence.starts.accepted_ns.tolist()], default=0)
+    events = [row.begin_ns for row in rows if row.kind == Kind.EVENT]
+    deadline = max([*heals, *evidence.starts.accepted_ns.tolist(), *events], default=0)
     deadline += evidence.liveness_ns
     for agent in range(len(names.agents)):
         rows_of = by_agent.get(agent, [])

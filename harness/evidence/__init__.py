@@ -12,7 +12,7 @@ from harness.evidence.gather import Gathered
 from harness.evidence.starts import DriverEvent, contradictions, starts_of
 from harness.evidence.tables import from_tables, to_tables
 from harness.evidence.windows import windows_of
-from harness.history import NONE, Evidence
+from harness.history import NONE, Evidence, Kind
 from harness.oracle import fold_all
 from harness.scenario import Program
 from mock_llm.ledger import Record
@@ -67,4 +67,5 @@ def evidence_of(
         problems=tuple(found),
         liveness_ns=liveness_ns,
         exposures_min=exposures_min,
+        last_event_ns=int(requests.begin_ns[requests.kind == Kind.EVENT].max(initial=NONE)),
     )

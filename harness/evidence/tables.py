@@ -41,6 +41,7 @@ class _Run(msgspec.Struct):
     problems: list[str]
     liveness_ns: int
     exposures_min: int
+    last_event_ns: int = NONE
 
 
 def to_tables(evidence: Evidence) -> Tables:
@@ -64,6 +65,7 @@ def to_tables(evidence: Evidence) -> Tables:
         problems=list(evidence.problems),
         liveness_ns=evidence.liveness_ns,
         exposures_min=evidence.exposures_min,
+        last_event_ns=evidence.last_event_ns,
     )
     return {
         "requests": requests,
@@ -114,6 +116,7 @@ def from_tables(tables: Tables) -> Evidence:
             problems=tuple(run.problems),
             liveness_ns=run.liveness_ns,
             exposures_min=run.exposures_min,
+            last_event_ns=run.last_event_ns,
         )
     except (KeyError, IndexError, TypeError, ValueError, msgspec.MsgspecError) as error:
         raise HarnessError(

@@ -50,6 +50,8 @@ class DriverConfig:
     """Only agents whose id starts so; empty means all."""
     request_timeout_s: float = 10.0
     """After this a request is undecided."""
+    status_wait_s: int = 0
+    """How long a worker may hold the answer about one agent until it has ended; 0 asks plainly."""
     ask_interval_s: float = 30.0
     """How often an agent without an end is asked."""
 
@@ -91,6 +93,8 @@ def _problem_of(config: DriverConfig) -> str:
     for name in ("deadline_s", "request_timeout_s", "ask_interval_s"):
         if getattr(config, name) <= 0:
             return f"{name} is {getattr(config, name)}; it must be above 0"
+    if config.status_wait_s < 0:
+        return f"status_wait_s is {config.status_wait_s}; it must be at least 0"
     for name in ("starts_in_flight", "asks_in_flight"):
         if getattr(config, name) < 1:
             return f"{name} is {getattr(config, name)}; it must be at least 1"

@@ -14,8 +14,6 @@ from harness.load.schedule import Arrival
 from harness.load.wire import Answer, Wire
 
 ENDS_WAIT_S = 5
-STATUS_WAIT_S = 1
-"""How long a worker may hold a GET of an agent that is about to end."""
 
 
 class _Line(msgspec.Struct):
@@ -39,18 +37,23 @@ class Programs:
 class Worker:
     """The four calls that the driver makes to a pod."""
 
-    def __init__(self, wire: Wire, *, timeout_s: float) -> None:
+    def __init__(self, wire: Wire, *, timeout_s: float, status_wait_s: int = 0) -> None:
+        """``status_wait_s``: how long the worker is asked to hold a status until it is an end."""
         self._wire = wire
         self._timeout_s = timeout_s
+        self._status_wait_s = status_wait_s
 
     def start(self, url: str, body: bytes) -> Answer:
         """POST /agents."""
         return self._wire.call("POST", url, "/agents", body=body, timeout_s=self._timeout_s)
 
     def status(self, url: str, agent: str) -> Answer:
-        """GET /agents/{id}; a worker that does not know ``wait_s`` answers at once."""
-        path = f"/agents/{quote(agent, safe='')}?wait_s={STATUS_WAIT_S}"
-        return self._wire.call("GET", url, path, timeout_s=STATUS_WAIT_S + self._timeout_s)
+        """GET /agents/{id}, with ``?wait_s=`` only for workers that are known to hold it."""
+        path = f"/agents/{quote(agent, safe='')}"
+        if self._status_wait_s:
+            path += f"?wait_s={self._status_wait_s}"
+        timeout_s = self._status_wait_s + self._timeout_s
+        return self._wire.call("GET", url, path, timeout_s=timeout_s)
 
     def statuses(self, url: str, agents: Iterable[str]) -> Answer:
         """POST /agents/status, which a worker may not offer."""

@@ -111,7 +111,11 @@ class Load:
         self._cpu_start_up_s = _cpu_s()
         self._t0_ns = clock.monotonic_ns() + _HEAD_START_NS
         self._roster = Roster(self._agent_of(arrival) for arrival in self._arrivals)
-        worker = Worker(self._wire, timeout_s=config.request_timeout_s)
+        worker = Worker(
+            self._wire,
+            timeout_s=config.request_timeout_s,
+            status_wait_s=config.status_wait_s,
+        )
         self._starter = Starter(
             roster=self._roster,
             pods=self._pods,

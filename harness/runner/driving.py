@@ -10,6 +10,9 @@ from harness.cluster.processes import Process, Processes
 from harness.errors import HarnessError
 from harness.load.config import FILE, DriverConfig, encode
 
+STATUS_WAIT_S = 1
+"""How long a worker that can do so holds the answer about an agent that is about to end."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DriverProgress:
@@ -65,6 +68,7 @@ class Driver:
         starts_in_flight: int,
         deadline_s: float,
         any_pod_answers: bool,
+        holds_status: bool,
     ) -> None:
         """Write the orders and start the process."""
         live = self._folder / "live"
@@ -81,6 +85,7 @@ class Driver:
             rate_per_s=rate_per_s,
             starts_in_flight=starts_in_flight,
             any_pod_answers=any_pod_answers,
+            status_wait_s=STATUS_WAIT_S if holds_status else 0,
         )
         (self._folder / FILE).write_bytes(encode(orders))
         command = (sys.executable, "-m", "harness.load.driver", "--run", str(self._folder))

@@ -62,6 +62,8 @@ class Sender:
         self._witness = witness
         self._agenda: list[_Due] = []
         self.has_work = bool(self._waiting)
+        self.last_due_ns = 0
+        """When the latest event known so far was or will be due; 0 without."""
 
     async def run(self) -> None:
         """Send what is due, a few at a time."""
@@ -81,7 +83,9 @@ class Sender:
         self._waiting -= accepted
         for agent in accepted:
             for path, wait_s in self._events[agent]:
-                heapq.heappush(self._agenda, _Due(now_ns + int(wait_s * NS_PER_S), agent, path))
+                due = _Due(now_ns + int(wait_s * NS_PER_S), agent, path)
+                self.last_due_ns = max(self.last_due_ns, due.at_ns)
+                heapq.heappush(self._agenda, due)
 
     async def _send(self, due: _Due, gate: asyncio.Semaphore) -> None:
         async with gate:

@@ -142,6 +142,7 @@ class Walk:
                 http=http,
                 witness=witness,
             )
+            self._watch.sender = sender
             if sender.has_work:
                 beside.append(asyncio.create_task(sender.run()))
             try:
@@ -215,6 +216,7 @@ class Walk:
             starts_in_flight=self.plan.scenario.load.starts_in_flight,
             deadline_s=self.plan.scenario.run_s,
             any_pod_answers=self.spec.any_pod_answers,
+            holds_status=self.spec.holds_status,
         )
         return driver
 

@@ -17,6 +17,7 @@ from harness.runner.costs import Costs
 from harness.runner.display import Display, Snapshot
 from harness.runner.driving import Driver, DriverProgress
 from harness.runner.idle import LOOK_S, Idle
+from harness.runner.sender import Sender
 from harness.thresholds import broken_live, parse_threshold
 
 TICK_S = 0.25
@@ -36,6 +37,8 @@ class Watch:
     costs: Costs
     idle: Idle | None = None
     """Set when agents are parked: it looks at them once all have arrived."""
+    sender: Sender | None = None
+    """Of the planned events; liveness is counted from the last of them at the earliest."""
     lag_ns_max: int = 0
     """Longest delay of this loop so far: the harness's own starvation."""
 
@@ -85,7 +88,8 @@ class Watch:
                 if all(pod.is_ready for pod in pods.by_slot.values()):
                     await self.idle.look("parked")
                 self.idle = None
-            quiet_ns = now_ns - max(arrivals_ns, conductor.last_heal_ns)
+            last_event_ns = self.sender.last_due_ns if self.sender else 0
+            quiet_ns = now_ns - max(arrivals_ns, conductor.last_heal_ns, last_event_ns)
             patience_ns = (scenario.liveness_s + LIVENESS_SLACK_S) * NS_PER_S
             if arrivals_ns and conductor.is_done and quiet_ns > patience_ns:
                 return "finished"

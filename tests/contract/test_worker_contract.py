@@ -23,7 +23,7 @@ from harness.engines.crewai.adapter import CrewAI
 from harness.engines.langgraph.adapter import LangGraph
 from harness.engines.reference.adapter import Reference
 from harness.oracle import outcome_receipt, required_of
-from harness.plan import PATTERN_STEPS
+from harness.patterns import FAILING, PATTERN_STEPS
 from harness.protocols import Engine
 from harness.scenario import Program
 from mock_llm import receipts
@@ -292,7 +292,7 @@ def test_about_agrees_with_the_adapter(engine: str, pod: Slot) -> None:
     assert about.versions
 
 
-@pytest.mark.parametrize("pattern", list(PATTERN_STEPS))
+@pytest.mark.parametrize("pattern", sorted(set(PATTERN_STEPS) - FAILING))
 def test_each_pattern_ends_completed_with_its_receipt(engine: str, pod: Slot, pattern: str) -> None:
     """Each pattern runs to the end: what the plan demands, once, and the oracle's outcome."""
     program = program_of(f"{engine}-{pattern}", pattern)

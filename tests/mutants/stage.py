@@ -204,7 +204,7 @@ class Stage:
             for task in (arriving, killing, *self.senders, *running):
                 if task.done() and not task.cancelled():
                     task.result()
-            if not (arriving.done() and killing.done()):
+            if not all(task.done() for task in (arriving, killing, *self.senders)):
                 last_s = loop.time()
             elif loop.time() > last_s + self.liveness_s + 2:
                 break

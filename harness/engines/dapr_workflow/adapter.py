@@ -39,6 +39,7 @@ class DaprWorkflow:
             kinds=KINDS,
             worker=(sys.executable, "-m", "harness.engines.dapr_workflow.worker"),
             needs_dapr=True,
+            holds_status=True,
             stores=("redis", "postgres", "sqlite", "in-memory"),
             app_ids=APPS if has_two_apps else (),
         )
