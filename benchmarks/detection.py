@@ -431,7 +431,7 @@ def main() -> int:
         command = f"python -m benchmarks.detection --steps {given.steps} --runs {given.runs}"
         runs = (
             f"{len(blamed)} false alarms in {given.runs:,} random correct runs with {kills:,} "
-            "kills: mix of all patterns, load, latency and kills are drawn (S5 aside, which the "
+            "kills: mix (without poison), load, latency and kills are drawn (S5 aside, which the "
             "reference does not promise under kills)."
         )
         given.page.write_text(page(rows, rares, runs if given.runs else "", size, command))

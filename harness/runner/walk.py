@@ -133,7 +133,7 @@ class Walk:
             if self.interrupted.is_set():
                 return "interrupted"
             beside = [asyncio.create_task(supervisor.run())]
-            sender = Sender(
+            sender = self._watch.sender = Sender(
                 agents=self.agents,
                 roster=supervisor.roster,
                 pods=pods,
@@ -142,7 +142,6 @@ class Walk:
                 http=http,
                 witness=witness,
             )
-            self._watch.sender = sender
             if sender.has_work:
                 beside.append(asyncio.create_task(sender.run()))
             try:

@@ -49,6 +49,7 @@ KEEPS_RESULTS = ("reference", "control:guarded", "langgraph")
 KEEPS_MOST = ("crewai:flow-checkpoint",)
 """What was kept is not asked again; the last result may not have been kept yet when it was used,
 and now and then a checkpoint makes the agent fail: docs/findings/0003-crewai-checkpoints.md."""
+CHECKPOINT_PANIC = "dictionary changed size during iteration"
 OFFERS_NO_KEY = ("control:naive", "langgraph", "crewai:crew", "crewai:flow-checkpoint")
 
 PORTS = Ports(os.getpid())
@@ -305,6 +306,8 @@ def test_each_pattern_ends_completed_with_its_receipt(engine: str, pod: Slot, pa
             pod.send(program.agent, step.path)
 
     view = pod.until_ended([program])[program.agent]
+    if engine in KEEPS_MOST and CHECKPOINT_PANIC in view["output"]:
+        pytest.xfail("its checkpoint ended the run: docs/findings/0003-crewai-checkpoints.md, 3")
     assert view["status"] == "completed", view
     (receipt,) = receipts.find(view["output"])
     assert receipt.value == outcome_receipt(program, SEED)
