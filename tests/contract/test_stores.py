@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import shutil
 import tempfile
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
@@ -20,14 +19,20 @@ from harness.cluster.processes import Processes
 from harness.errors import MachineError
 from harness.protocols import CountingStore
 from harness.provide.postgres import PostgresServer, find_postgres, postgres_providers
+from harness.provide.redis import find_redis, redis_providers
 from harness.stores import STORES, make_store
 from harness.stores.place import StorePlace
 
 SHIPPED = Path(__file__).resolve().parents[2] / "components"
-SERVER = shutil.which("redis-server") or shutil.which("valkey-server")
-NEEDS_REDIS = pytest.mark.skipif(
-    SERVER is None, reason="no redis-server on PATH: `apt-get install redis-server`"
-)
+
+
+def redis_here() -> tuple[str, ...]:
+    """The argv prefix of a server that is there without a download; empty without."""
+    try:
+        chain = redis_providers(lambda _: None)[:2]
+        return find_redis(None, lambda _: None, environ={}, providers=chain).argv or ()
+    except MachineError:
+        return ()
 
 
 def postgres_here() -> PostgresServer | None:
@@ -39,6 +44,10 @@ def postgres_here() -> PostgresServer | None:
         return None
 
 
+REDIS = redis_here()
+NEEDS_REDIS = pytest.mark.skipif(
+    not REDIS, reason="no Redis here: `python -m harness.provide redis`"
+)
 POSTGRES = postgres_here()
 NEEDS_POSTGRES = pytest.mark.skipif(
     POSTGRES is None, reason="no PostgreSQL here: `python -m harness.provide postgres`"
@@ -52,7 +61,7 @@ LOCAL = ("127.0.0.1:", "redis://127.0.0.1:", "postgresql://onceproof@127.0.0.1:"
 
 def place(folder: Path, processes: Processes, **fields: Any) -> StorePlace:
     """A corner for one store; ``fields`` name a server of the user's instead."""
-    here: dict[str, Any] = {"redis": (SERVER,) if SERVER else (), "postgres": POSTGRES}
+    here: dict[str, Any] = {"redis": REDIS, "postgres": POSTGRES}
     return StorePlace(
         folder=folder / "store",
         processes=processes,
