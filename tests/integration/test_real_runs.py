@@ -110,7 +110,7 @@ def test_dapr_resumes_its_agents_on_loopback_alone(tmp_path: Path, engine: str) 
     """All patterns, a killed pod: judged, none failed; all listen on loopback; nothing is left."""
     if reason := has_runtime():
         pytest.skip(reason)
-    run = started(tmp_path, engine, EVERY_PATTERN)
+    run = started(tmp_path, engine, EVERY_PATTERN, "park_s=8")
     wait_for("3 pods ready", run)
     folder = run_folder(tmp_path)
     listening = {
