@@ -8,7 +8,7 @@ Source: docs/design.md, "Evidence".
 """
 
 import enum
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,6 +49,21 @@ class RequestOutcome(enum.IntEnum):
     """Executed, the answer withheld on purpose."""
     REFUSED = 6
     """A bad request: no effect."""
+
+
+class MessageEvent(enum.IntEnum):
+    """What happened to a message."""
+
+    PUBLISHING = 0
+    ACKNOWLEDGED = 1
+    """The broker said yes."""
+    REFUSED = 2
+    """It said no, or nobody knows: the message may have come in all the same."""
+    DELIVERED = 3
+    """A handler has it, and has not acknowledged it yet."""
+    DEAD_LETTER = 4
+    RESIDUE = 5
+    """Found in the broker when the run was over."""
 
 
 class AgentStatus(enum.IntEnum):
@@ -92,7 +107,11 @@ class Names:
     callers: tuple[str, ...]
     """Incarnations such as agents-1.3; ``-`` for a request without one."""
     keys: tuple[str, ...]
-    """Idempotency keys of effects."""
+    """Idempotency keys of effects, and what messages are ordered by."""
+    messages: tuple[str, ...] = ()
+    """Ids of messages: `<agent>/<path>`."""
+    topics: tuple[str, ...] = ()
+    brokers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,6 +186,53 @@ class Outcomes:
     receipt: Receipts
     """The receipt that the outcome carried; 0 without one."""
     mark: Ints
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Messages:
+    """One row an event of a message, ordered by ``seq``."""
+
+    seq: Ints
+    t_ns: Ints
+    what: Bytes
+    message: SmallInts
+    agent: SmallInts
+    """NONE when the id names no agent of the plan."""
+    path: SmallInts
+    topic: SmallInts
+    key: SmallInts
+    """What it is ordered by; NONE without."""
+    number: Ints
+    """Place within its key; NONE without."""
+    broker: SmallInts
+    """NONE when neither the worker nor a note said which."""
+    caller: SmallInts
+    is_poison: Flags
+    """The plan wants every handling to fail; said at PUBLISHING."""
+
+    @property
+    def count(self) -> int:
+        """Rows."""
+        return len(self.seq)
+
+
+def no_messages() -> Messages:
+    """The messages of a run that has none."""
+    ints, small = np.zeros(0, np.int64), np.zeros(0, np.int32)
+    return Messages(
+        seq=ints,
+        t_ns=ints,
+        what=np.zeros(0, np.uint8),
+        message=small,
+        agent=small,
+        path=small,
+        topic=small,
+        key=small,
+        number=ints,
+        broker=small,
+        caller=small,
+        is_poison=np.zeros(0, np.bool_),
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -271,3 +337,4 @@ class Evidence:
     exposures_min: int
     last_event_ns: int = NONE
     """When the harness first sent its last event to an agent; NONE without events."""
+    messages: Messages = field(default_factory=no_messages)

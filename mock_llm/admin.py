@@ -15,6 +15,7 @@ import msgspec
 from mock_llm import config as configs
 from mock_llm.exchange import TEXT_TYPE, Response, refusal
 from mock_llm.holds import Hold
+from mock_llm.messages import FoundMessage, tell
 from mock_llm.receipts import render
 from mock_llm.witness import Witness
 
@@ -104,6 +105,8 @@ async def get_progress(witness: Witness, _body: bytes, _query: str) -> Response:
             "effects_applied": progress.effects_applied,
             "requests_per_caller_in_flight": dict(progress.in_flight),
             "unused": dict(progress.unused),
+            "messages": dict(progress.messages),
+            "undelivered": progress.undelivered,
         }
     )
 
@@ -112,6 +115,12 @@ async def post_events(witness: Witness, body: bytes, _query: str) -> Response:
     """An event that is about to be sent -> {payload}, which carries its receipt."""
     posted = msgspec.json.decode(body, type=PostedEvent)
     return _json({"payload": render(*witness.send_event(posted.agent, posted.path))})
+
+
+async def post_messages(witness: Witness, body: bytes, _query: str) -> Response:
+    """One message or a list of them -> {seq: number of the last, count}."""
+    posted = msgspec.json.decode(body, type=FoundMessage | list[FoundMessage])
+    return _posted(tell(witness, "-", posted if isinstance(posted, list) else [posted]))
 
 
 async def post_holds(witness: Witness, body: bytes, _query: str) -> Response:
@@ -169,6 +178,8 @@ async def get_metrics(witness: Witness, _body: bytes, _query: str) -> Response:
         ("begun_total", "", progress.begun),
         *(("ended_total", f'{{outcome="{name}"}}', n) for name, n in progress.ended.items()),
         ("answered_steps_total", "", progress.answered_steps),
+        *(("messages_total", f'{{what="{name}"}}', n) for name, n in progress.messages.items()),
+        ("undelivered_messages", "", progress.undelivered),
         ("ended_agents", "", witness.ends.agents_count),
         ("effects_attempted_total", "", progress.effects_attempted),
         ("effects_applied_total", "", progress.effects_applied),
@@ -189,6 +200,7 @@ ENDPOINTS: dict[tuple[str, str], Endpoint] = {
     ("GET", "/admin/ends"): get_ends,
     ("GET", "/admin/progress"): get_progress,
     ("POST", "/admin/events"): post_events,
+    ("POST", "/admin/messages"): post_messages,
     ("POST", "/admin/holds"): post_holds,
     ("POST", "/admin/drops"): post_drops,
     ("GET", "/admin/health"): get_health,

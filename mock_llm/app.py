@@ -1,7 +1,9 @@
 """The ASGI application of the witness: which path leads where, and whose request it is.
 
     POST [/pods/<caller>]/v1/chat/completions    GET [/pods/<caller>]/v1/models
-    POST [/pods/<caller>]/effects                and the endpoints of `admin`
+    POST [/pods/<caller>]/effects                POST [/pods/<caller>]/messages
+
+and the endpoints of `admin`.
 
 A broken ledger ends the witness: it would rather answer nobody than answer without evidence.
 """
@@ -28,6 +30,7 @@ from mock_llm.exchange import (
     send_response,
 )
 from mock_llm.ledger import LedgerError
+from mock_llm.messages import answer_messages
 from mock_llm.wire import BODY_BYTES_MAX, account_of, models_body
 from mock_llm.witness import Origin, Witness
 
@@ -69,6 +72,8 @@ class App:
             return await self._chat(_origin(caller, scope), receive)
         if path == "/effects" and method == "POST":
             return await answer_effect(self._witness, _origin(caller, scope), receive)
+        if path == "/messages" and method == "POST":
+            return await answer_messages(self._witness, caller, receive)
         if path == "/v1/models" and method == "GET":
             body = models_body(MODELS, created_s=self._witness.created_s)
             return Response(status=200, body=body)

@@ -31,6 +31,8 @@ from mock_llm.records import (
     ContextEntry,
     End,
     EndOutcome,
+    Message,
+    MessageWhat,
     Note,
     Opened,
     Outcome,
@@ -49,6 +51,8 @@ __all__ = [
     "LedgerRead",
     "LedgerReader",
     "LedgerWriter",
+    "Message",
+    "MessageWhat",
     "Note",
     "Opened",
     "Outcome",
@@ -61,9 +65,9 @@ __all__ = [
 ]
 
 _SEGMENT = "ledger-{:04d}.bin"
-_READABLE = frozenset({SCHEMA, SCHEMA - 1} - {0})
+_READABLE = frozenset({SCHEMA, SCHEMA - 1})
 
-SequencedT = TypeVar("SequencedT", Begin, End, Note, Outcome)
+SequencedT = TypeVar("SequencedT", Begin, End, Note, Outcome, Message)
 
 
 class LedgerError(Exception):

@@ -1,8 +1,8 @@
 """Where the run stands, counted as it goes: for placing faults, for the driver's waits, for
 metrics.
 
-In memory only, and never evidence: the ledger is. Grows with the run's steps and agents, no
-further.
+In memory only, and never evidence: the ledger is. Grows with the run's steps, agents and
+messages, no further.
 """
 
 from __future__ import annotations
@@ -91,6 +91,9 @@ class Progress:
         self.effects_applied = 0
         self.tokens_prompt = 0
         self.tokens_completion = 0
+        self.messages: Counter[str] = Counter()
+        self._arrived: set[str] = set()
+        self._awaited: set[str] = set()
         self._holders: dict[int, list[str]] = {}
         self._seconds: deque[list[int]] = deque(maxlen=RATE_WINDOW_S + 1)
 
@@ -129,6 +132,20 @@ class Progress:
         for receipt in receipts:
             for caller in self._holders.pop(receipt, ()):
                 _count_down(self.unused, caller)
+
+    @property
+    def undelivered(self) -> int:
+        """Messages that were acknowledged, and neither delivered nor dead letters so far."""
+        return len(self._awaited)
+
+    def message(self, what: str, id: str) -> None:
+        """Something happened to a message."""
+        self.messages[what] += 1
+        if what in ("delivered", "dead_letter"):
+            self._arrived.add(id)
+            self._awaited.discard(id)
+        elif what == "acknowledged" and id not in self._arrived:
+            self._awaited.add(id)
 
     def answers_per_s(self, now_ns: int) -> float:
         """Answered turns per second over the last RATE_WINDOW_S whole seconds."""

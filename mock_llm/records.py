@@ -10,8 +10,8 @@ from typing import Literal
 
 import msgspec
 
-SCHEMA = 1
-"""Version of the records. A reader takes this one and, from 2 on, the one before."""
+SCHEMA = 2
+"""Version of the records; 2 brought those of messages. A reader takes this and the one before."""
 
 ContextEntry = tuple[str, str, int, int]
 """(role, kind, value, mark): one thing that a request showed of earlier steps, in request order.
@@ -28,6 +28,13 @@ event that the harness is about to send."""
 EndOutcome = Literal["answered", "limited", "faulted", "client_gone", "dropped", "refused"]
 """answered 200; limited 429; faulted a planned error; client_gone the caller left before its
 answer; dropped executed, its answer withheld on purpose; refused a bad request."""
+
+MessageWhat = Literal[
+    "publishing", "acknowledged", "refused", "delivered", "dead_letter", "residue"
+]
+"""publishing it is about to be; acknowledged the broker said yes; refused no, or nobody knows;
+delivered a handler has it, and has not acknowledged it yet; dead_letter it came to the dead-letter
+topic; residue it was found in the broker when the run was over."""
 
 
 class Opened(msgspec.Struct, array_like=True, frozen=True, tag=0, gc=False):
@@ -143,8 +150,34 @@ class Outcome(msgspec.Struct, array_like=True, frozen=True, tag=4, gc=False):
     """Its attempt mark; -1 for none."""
 
 
-Sequenced = Begin | End | Note | Outcome
+class Message(msgspec.Struct, array_like=True, frozen=True, tag=5, gc=False):
+    """Something happened to a message between agents, or to one that starts an agent."""
+
+    seq: int
+    """Sequence number."""
+    t_ns: int
+    """Monotonic nanoseconds."""
+    caller: str
+    """`<pod>.<incarnation>` of who says so, `-` for the harness."""
+    what: MessageWhat
+    """What happened."""
+    id: str
+    """`<agent>/<path>`; `<agent>/start` for the one that starts an agent."""
+    topic: str
+    """Topic that it was published to, came from, or was found in; of a dead letter the one that
+    it was meant for."""
+    key: str
+    """Messages with one key are in order, where order is promised."""
+    number: int
+    """Place within its key, from 0."""
+    broker: str
+    """The broker that it went through, as components name it."""
+    is_poison: bool = False
+    """The plan wants every handling of it to fail; said when it is published."""
+
+
+Sequenced = Begin | End | Note | Outcome | Message
 """Records with a sequence number."""
 
-Record = Opened | Begin | End | Note | Outcome
+Record = Opened | Begin | End | Note | Outcome | Message
 """Everything a ledger holds."""

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import msgspec
+
 from mock_llm import config as configs
 from mock_llm.clock import Clock
 from mock_llm.config import Config
@@ -20,7 +22,7 @@ from mock_llm.limiter import Decision, Limiter, charge, tokens_of
 from mock_llm.progress import EndedAgent, EndsFeed, Progress
 from mock_llm.readings import Reading
 from mock_llm.receipts import UNMARKED, Receipt, find, receipt
-from mock_llm.records import Begin, End, EndOutcome, Note, Outcome
+from mock_llm.records import Begin, End, EndOutcome, Message, Note, Outcome
 from mock_llm.replies import Reply, reply
 from mock_llm.wire import ChatRequest
 
@@ -301,6 +303,14 @@ class Witness:
             )
         )
         self.progress.use((last.value,))
+        return record.seq
+
+    def message(self, told: Message) -> int:
+        """Somebody says what happened to a message; `told` gets its place. Its sequence number."""
+        record = self._ledger.append(
+            lambda seq, t_ns: msgspec.structs.replace(told, seq=seq, t_ns=t_ns)
+        )
+        self.progress.message(record.what, record.id)
         return record.seq
 
     def reconfigure(self, config: Config) -> int:

@@ -49,6 +49,7 @@ def evidence_of(
     starts = starts_of(gathered, driver_events)
     outcomes = gathered.outcomes()
     requests, context = gathered.requests()
+    messages = gathered.messages()
     faults, unclear = windows_of(gathered.notes)
     names = gathered.names()
     found += [*gathered.problems(), *unclear, *contradictions(names.agents, starts, outcomes)]
@@ -68,4 +69,5 @@ def evidence_of(
         liveness_ns=liveness_ns,
         exposures_min=exposures_min,
         last_event_ns=int(requests.begin_ns[requests.kind == Kind.EVENT].max(initial=NONE)),
+        messages=messages,
     )

@@ -11,6 +11,7 @@ from struct import Struct, error
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.evidence.told import Told, split
 from harness.history import (
     NONE,
     AgentStatus,
@@ -18,15 +19,19 @@ from harness.history import (
     ContextKind,
     ContextRole,
     Kind,
+    Messages,
     Names,
     Outcomes,
     RequestOutcome,
     Requests,
 )
-from mock_llm.ledger import Begin, End, Note, Opened, Outcome, Record
+from mock_llm.ledger import Begin, End, Message, Note, Opened, Outcome, Record
 
 WARM_UP = "w"
 """First letter of the agents of the warm-up, which are no evidence."""
+
+BROKER = "broker"
+"""Kind of the note that says which broker messages go to from here on."""
 
 _KINDS = {
     "step": Kind.STEP,
@@ -102,6 +107,7 @@ class Gathered:
     _ends: bytearray = field(default_factory=bytearray)
     _entries: bytearray = field(default_factory=bytearray)
     _outcomes: bytearray = field(default_factory=bytearray)
+    _told: Told = field(default_factory=Told)
     _complaints: dict[str, list[str]] = field(default_factory=dict)
     """What is wrong -> where."""
 
@@ -124,9 +130,11 @@ class Gathered:
             elif isinstance(record, End):
                 self._add_end(record)
             elif isinstance(record, Note):
-                self.notes.append(record)
+                self._add_note(record)
             elif isinstance(record, Outcome):
                 self._add_outcome(record)
+            elif isinstance(record, Message):
+                self._add_message(record)
             elif isinstance(record, Opened) and record.seed != self.seed:
                 self.complain(
                     f"the ledger is of another run: the plan's seed is {self.seed}",
@@ -154,6 +162,9 @@ class Gathered:
             paths=tuple(self._paths),
             callers=tuple(self._callers),
             keys=tuple(self._keys),
+            messages=tuple(self._told.ids),
+            topics=tuple(self._told.topics),
+            brokers=tuple(self._told.brokers),
         )
 
     def phases(self) -> dict[str, int]:
@@ -176,6 +187,13 @@ class Gathered:
             receipt=found["receipt"].copy(),
             mark=found["mark"].copy(),
         )
+
+    def messages(self) -> Messages:
+        """What happened to the messages of the load, in order."""
+        messages, doubled = self._told.messages()
+        for seq in doubled:
+            self.complain("a message's record is in the ledger twice", f"sequence number {seq}")
+        return messages
 
     def requests(self) -> tuple[Requests, Context]:
         """The requests of the load, ordered and joined with their ends."""
@@ -265,6 +283,24 @@ class Gathered:
             _STATUSES.get(record.status, AgentStatus.UNKNOWN),
             record.receipt,
             record.mark,
+        )
+
+    def _add_note(self, record: Note) -> None:
+        self.notes.append(record)
+        if record.kind == BROKER:
+            self._told.in_force = record.subject
+
+    def _add_message(self, record: Message) -> None:
+        name, path = split(record.id)
+        agent = self.agents.get(name, NONE)
+        if agent == NONE and name.startswith(WARM_UP):
+            return
+        self._told.add(
+            record,
+            agent=agent,
+            path=self._paths.setdefault(path, len(self._paths)) if path else NONE,
+            key=self._keys.setdefault(record.key, len(self._keys)) if record.key else NONE,
+            caller=self._callers.setdefault(record.caller, len(self._callers)),
         )
 
     def _kept(self, begins: Table) -> NDArray[np.intp]:

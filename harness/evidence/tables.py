@@ -19,6 +19,7 @@ from harness.history import (
     Expected,
     FaultWindow,
     Ints,
+    Messages,
     Names,
     Outcomes,
     Requests,
@@ -27,7 +28,8 @@ from harness.history import (
 
 Column = NDArray[Any]
 Tables = dict[str, dict[str, Column]]
-_Record = TypeVar("_Record", Context, Outcomes, Requests, Starts, Expected)
+_Columns = Context | Messages | Outcomes | Requests | Starts | Expected
+_Record = TypeVar("_Record", Context, Messages, Outcomes, Requests, Starts, Expected)
 
 
 class _Run(msgspec.Struct):
@@ -72,12 +74,16 @@ def to_tables(evidence: Evidence) -> Tables:
         "context": _columns(evidence.context),
         "outcomes": _columns(evidence.outcomes),
         "starts": _columns(evidence.starts),
+        "messages": _columns(evidence.messages),
         "expected": expected,
         "predecessors": {"row": predecessors},
         "agents": {"name": _texts(evidence.names.agents)},
         "paths": {"name": _texts(evidence.names.paths)},
         "callers": {"name": _texts(evidence.names.callers)},
         "keys": {"name": _texts(evidence.names.keys)},
+        "message_ids": {"name": _texts(evidence.names.messages)},
+        "topics": {"name": _texts(evidence.names.topics)},
+        "brokers": {"name": _texts(evidence.names.brokers)},
         "run": {"json": _texts((msgspec.json.encode(run).decode(),))},
     }
 
@@ -95,6 +101,9 @@ def from_tables(tables: Tables) -> Evidence:
             paths=_names(tables["paths"]),
             callers=_names(tables["callers"]),
             keys=_names(tables["keys"]),
+            messages=_names(tables["message_ids"]),
+            topics=_names(tables["topics"]),
+            brokers=_names(tables["brokers"]),
         )
         requests = dict(tables["requests"])
         requests["context_start"] = _offsets(requests.pop("context_count"))
@@ -117,6 +126,7 @@ def from_tables(tables: Tables) -> Evidence:
             liveness_ns=run.liveness_ns,
             exposures_min=run.exposures_min,
             last_event_ns=run.last_event_ns,
+            messages=_record(Messages, tables["messages"]),
         )
     except (KeyError, IndexError, TypeError, ValueError, msgspec.MsgspecError) as error:
         raise HarnessError(
@@ -144,7 +154,16 @@ def _conditions(evidence: Evidence) -> list[tuple[bool, str]]:
         return [(False, text) for text in lengths]
     agents = len(names.agents)
     has_mark = requests.mark != NONE
+    messages = evidence.messages
     return [
+        (_is_rising(messages.seq), "messages are not in order"),
+        (_points(messages.message, len(names.messages), least=0), "messages.message is no name"),
+        (_points(messages.agent, agents), "messages.agent points to no name"),
+        (_points(messages.path, len(names.paths)), "messages.path points to no name"),
+        (_points(messages.topic, len(names.topics), least=0), "messages.topic is no name"),
+        (_points(messages.key, len(names.keys)), "messages.key points to no name"),
+        (_points(messages.broker, len(names.brokers)), "messages.broker points to no name"),
+        (_points(messages.caller, len(names.callers), least=0), "messages.caller is no name"),
         (_is_rising(requests.begin_seq), "requests are not in order of begin_seq"),
         (_is_rising(evidence.outcomes.seq), "outcomes are not in order"),
         (bool(np.all(np.diff(expected.agent) >= 0)), "expected rows are not in order of agents"),
@@ -166,7 +185,13 @@ def _conditions(evidence: Evidence) -> list[tuple[bool, str]]:
 def _lengths(evidence: Evidence) -> list[str]:
     """Columns of unequal length, and offsets that do not fit what they point into."""
     wrong = []
-    for record in (evidence.requests, evidence.context, evidence.outcomes, evidence.starts):
+    for record in (
+        evidence.requests,
+        evidence.context,
+        evidence.outcomes,
+        evidence.starts,
+        evidence.messages,
+    ):
         lengths = {
             name: len(column)
             for name, column in _columns(record).items()
@@ -201,7 +226,7 @@ def _points(column: NDArray[np.signedinteger[Any]], count: int, least: int = NON
     return not len(column) or (int(column.min()) >= least and int(column.max()) < count)
 
 
-def _columns(record: Context | Outcomes | Requests | Starts | Expected) -> dict[str, Column]:
+def _columns(record: _Columns) -> dict[str, Column]:
     return {entry.name: getattr(record, entry.name) for entry in fields(record)}
 
 

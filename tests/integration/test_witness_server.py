@@ -18,7 +18,7 @@ import httpx
 import pytest
 
 from mock_llm import receipts
-from mock_llm.ledger import Begin, End, LedgerRead, Note, Outcome, read_ledger
+from mock_llm.ledger import Begin, End, LedgerRead, Message, Note, Outcome, read_ledger
 from mock_llm.marker import Directive, Marker, prompt_with
 
 pytestmark = pytest.mark.integration
@@ -289,6 +289,47 @@ def test_feed_progress_and_outcomes(start: Start) -> None:
     assert (outcome.receipt, outcome.mark) == (end.receipt, end.mark)
     assert outcome.seq == posted.json()["seq"] == note.json()["seq"] + 1
     assert [one.subject for one in records if isinstance(one, Note)] == ["witness", "s"]
+
+
+def test_what_is_told_of_messages_is_on_file_after_a_kill(start: Start) -> None:
+    """Workers and the harness tell in one order; a worker cannot look into a broker."""
+    server = start()
+    told = {"id": "a1/2", "topic": "plans", "key": "a1", "number": 3, "broker": "redis"}
+    url = "/pods/p.0/messages"
+    statuses = [
+        server.client.post(url, json=body).status_code
+        for body in (
+            {"what": "publishing", **told, "is_poison": True},
+            [{"what": "acknowledged", **told}, {"what": "delivered", "id": "a1/3", "topic": "t"}],
+            {"what": "residue", **told},
+            {"what": "delivered", "id": "", "topic": "t"},
+            {"what": "delivered", "id": "a1/3", "topic": "t", "bytes": 3},
+        )
+    ]
+    found = [{"what": "residue", **told}, {"what": "refused", **told}]
+    posted = server.client.post("/admin/messages", json=found)
+    progress = server.progress()
+    metrics = server.client.get("/metrics").text
+    server.kill()
+    read = server.read()
+    records = [one for one in read.records if isinstance(one, Message)]
+
+    assert statuses == [204, 204, 400, 400, 400]
+    assert (posted.status_code, posted.json()["count"]) == (200, 2)
+    assert read.problems == []
+    assert [(one.what, one.id, one.caller) for one in records] == [
+        ("publishing", "a1/2", "p.0"),
+        ("acknowledged", "a1/2", "p.0"),
+        ("delivered", "a1/3", "p.0"),
+        ("residue", "a1/2", "-"),
+        ("refused", "a1/2", "-"),
+    ]
+    assert [one.is_poison for one in records] == [True, False, False, False, False]
+    assert (records[0].key, records[0].number, records[0].broker) == ("a1", 3, "redis")
+    assert (records[2].key, records[2].number, records[2].broker) == ("", -1, "")
+    assert progress["messages"]["delivered"] == 1
+    assert progress["undelivered"] == 1
+    assert 'messages_total{what="residue"} 1' in metrics
 
 
 def test_settings_change_in_mid_run(start: Start) -> None:

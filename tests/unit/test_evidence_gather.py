@@ -5,8 +5,8 @@ import pytest
 
 from harness.errors import HarnessError
 from harness.evidence import DriverEvent, evidence_of, from_tables, to_tables
-from harness.history import NONE, Evidence, Kind, RequestOutcome
-from mock_llm.ledger import Begin, Note, Opened, Outcome, Record
+from harness.history import NONE, Evidence, Kind, MessageEvent, RequestOutcome
+from mock_llm.ledger import Begin, Message, Note, Opened, Outcome, Record
 from tests.histories import build
 from tests.histories.build import SEED, Teller, ask, begin, chain, end, outcome, tools
 from tests.histories.random_runs import correct_run, lying_run
@@ -254,3 +254,67 @@ def test_an_effect_keeps_its_key() -> None:
 
 def _opened() -> Opened:
     return Opened(schema=1, run="r", seed=SEED + 1, wall_ns=0, mono_ns=0, pid=1)
+
+
+def told(seq: int, what: str, id: str = "a1/2", **more: object) -> Message:
+    fields = {"topic": "plans", "key": "a1", "number": 0, "broker": "redis", "caller": "p.0"}
+    return Message(seq=seq, t_ns=seq, what=what, id=id, **{**fields, **more})  # type: ignore[arg-type]
+
+
+def test_what_happened_to_a_message_is_a_row() -> None:
+    """Names become numbers; agent and path are those of the id."""
+    evidence = join(
+        [
+            told(1, "publishing", is_poison=True),
+            told(2, "acknowledged", "stranger", key="", number=-1, broker=""),
+            told(3, "delivered", "a1/start", topic="starts", caller="p.1"),
+        ]
+    )
+
+    rows, names = evidence.messages, evidence.names
+    assert rows.what.tolist() == [
+        MessageEvent.PUBLISHING,
+        MessageEvent.ACKNOWLEDGED,
+        MessageEvent.DELIVERED,
+    ]
+    assert [names.messages[place] for place in rows.message] == ["a1/2", "stranger", "a1/start"]
+    assert rows.agent.tolist() == [0, NONE, 0]
+    assert [names.paths[rows.path[place]] for place in (0, 2)] == ["2", "start"]
+    assert rows.path[1] == rows.key[1] == rows.number[1] == rows.broker[1] == NONE
+    assert [names.callers[place] for place in rows.caller] == ["p.0", "p.0", "p.1"]
+    assert names.topics == ("plans", "starts")
+    assert rows.is_poison.tolist() == [True, False, False]
+
+
+def test_a_note_names_the_broker_of_what_is_published() -> None:
+    """Where a worker cannot know it; what is delivered may still come from the one before."""
+    swapped = Note(seq=3, t_ns=3, kind="broker", subject="kafka", detail="")
+    unsaid = [told(seq, "acknowledged", f"a1/{seq}", broker="") for seq in (1, 4)]
+    first = Note(seq=0, t_ns=0, kind="broker", subject="redis", detail="")
+
+    evidence = join([first, unsaid[0], swapped, unsaid[1], told(5, "delivered", broker="")])
+
+    names = evidence.names.brokers
+    assert [names[place] for place in evidence.messages.broker[:2]] == ["redis", "kafka"]
+    assert evidence.messages.broker[2] == NONE
+
+
+def test_messages_of_the_warm_up_are_no_evidence() -> None:
+    """As its agents are none."""
+    assert join([told(1, "publishing", "w000001/start")]).messages.count == 0
+
+
+def test_a_doubled_message_record_is_a_problem() -> None:
+    """One row stays; the evidence counts as damaged."""
+    evidence = join([told(2, "delivered"), told(1, "publishing"), told(2, "delivered")])
+
+    assert evidence.messages.seq.tolist() == [1, 2]
+    assert evidence.problems == ("a message's record is in the ledger twice (sequence number 2)",)
+
+
+def test_a_message_record_that_fits_no_column_is_a_problem() -> None:
+    """It leaves no half row."""
+    evidence = join([told(1, "teleported"), told(2, "delivered", number=2**70)])
+
+    assert evidence.messages.count == 0
+    assert len(evidence.problems) == 2

@@ -9,7 +9,14 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
-from harness.history import AgentStatus, ContextKind, ContextRole, Kind, RequestOutcome
+from harness.history import (
+    AgentStatus,
+    ContextKind,
+    ContextRole,
+    Kind,
+    MessageEvent,
+    RequestOutcome,
+)
 from harness.measures.repeats import repeats
 from tests.histories.random_runs import Run, joined
 from tests.histories.stored import store
@@ -52,7 +59,7 @@ def test_the_other_lines_name_columns_that_there_are(tmp_path: Path) -> None:
 def test_the_page_names_every_table_and_column(tmp_path: Path) -> None:
     """In the order in which they stand in the file."""
     stored(tmp_path)
-    rows = dict(re.findall(r"^\| ([a-z, ]+) \| ([\w, ]+) \|$", PAGE, re.MULTILINE))
+    rows = dict(re.findall(r"^\| ([a-z_, ]+) \| ([\w, ]+) \|$", PAGE, re.MULTILINE))
     told = {
         table: columns.split(", ") for key, columns in rows.items() for table in key.split(", ")
     }
@@ -61,7 +68,10 @@ def test_the_page_names_every_table_and_column(tmp_path: Path) -> None:
         assert told[path.stem] == pq.read_schema(path).names
 
 
-@pytest.mark.parametrize("kind", [Kind, RequestOutcome, AgentStatus, ContextKind, ContextRole])
+@pytest.mark.parametrize(
+    "kind",
+    [Kind, RequestOutcome, MessageEvent, AgentStatus, ContextKind, ContextRole],
+)
 def test_the_page_names_every_code(kind: type[IntEnum]) -> None:
     """A new code is told there."""
     line = ", ".join(f"{member.value} {member.name.lower().replace('_', ' ')}" for member in kind)

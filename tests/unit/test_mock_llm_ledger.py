@@ -3,16 +3,19 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from mock_llm import frames
 from mock_llm.ledger import (
+    SCHEMA,
     Begin,
     End,
     LedgerError,
     LedgerWriter,
+    Message,
     Note,
     Opened,
     Outcome,
@@ -95,6 +98,18 @@ def test_roundtrip_of_every_record(tmp_path: Path) -> None:
             lambda seq, t_ns: Outcome(
                 seq=seq, t_ns=t_ns, agent="a1", status="completed", receipt=1, mark=2
             ),
+            lambda seq, t_ns: Message(
+                seq=seq,
+                t_ns=t_ns,
+                caller="p.0",
+                what="publishing",
+                id="a1/start",
+                topic="starts",
+                key="a1",
+                number=0,
+                broker="redis",
+                is_poison=True,
+            ),
         ]
     )
     writer.close()
@@ -104,7 +119,7 @@ def test_roundtrip_of_every_record(tmp_path: Path) -> None:
     assert read.records[1:] == [begin, end, *rest]
     assert isinstance(read.records[0], Opened)
     assert (read.records[0].seed, read.records[0].wall_ns) == (2**63, 22)
-    assert _seqs(read.records) == [1, 2, 3, 4]
+    assert _seqs(read.records) == [1, 2, 3, 4, 5]
     assert (read.is_torn_tail, read.problems) == (False, [])
 
 
@@ -264,3 +279,14 @@ def test_frames_roundtrip(payloads: list[bytes], cut: int) -> None:
     assert found == payloads[: len(found)]
     assert all(not piece.text for piece in pieces if isinstance(piece, frames.Damage))
     assert len(found) == len(payloads) or cut > 0
+
+
+def test_the_schema_before_is_read_and_none_beyond(tmp_path: Path) -> None:
+    """A ledger of before there were messages is evidence still; one of the future is damage."""
+    path = tmp_path / "ledger-0001.bin"
+    opened = Opened(schema=1, run="r", seed=7, wall_ns=0, mono_ns=0, pid=1)
+
+    for schema, problems in ((SCHEMA - 1, 0), (SCHEMA, 0), (SCHEMA + 1, 1), (SCHEMA - 2, 1)):
+        record = msgspec.structs.replace(opened, schema=schema)
+        path.write_bytes(frames.MAGIC + frames.encode(msgspec.msgpack.encode([record])))
+        assert len(read_ledger(path).problems) == problems

@@ -82,6 +82,26 @@ def test_in_flight_by_caller() -> None:
     assert progress.ended == {"answered": 1, "limited": 1}
 
 
+def test_undelivered_are_acknowledged_and_nowhere_seen() -> None:
+    """In whatever order they are told: what was delivered first does not wait for anything."""
+    progress = Progress()
+    for what, id in (
+        ("delivered", "a/1"),
+        ("acknowledged", "a/1"),
+        ("acknowledged", "a/2"),
+        ("acknowledged", "a/3"),
+        ("publishing", "a/4"),
+        ("dead_letter", "a/3"),
+        ("residue", "a/2"),
+    ):
+        progress.message(what, id)
+
+    assert progress.undelivered == 1
+    progress.message("delivered", "a/2")
+    assert progress.undelivered == 0
+    assert progress.messages["acknowledged"] == 3
+
+
 def test_answers_per_second() -> None:
     """A mean over the last five whole seconds, the current one left out."""
     progress = Progress()
