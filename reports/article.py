@@ -118,7 +118,10 @@ def _tested(claim: Claim, test: ClaimTest, matrices: Sequence[MatrixResult]) -> 
         reasons = [run.state_reason for _, run, _ in runs if run.state_reason]
         told = f"not tested: {'; '.join(reasons)}" if reasons else "not tested: no run of it here"
         return _untested(claim, f"{test.engine}: {named}", told)
-    _, run, matrix = max(judged, key=lambda entry: entry[0])
+    # What is decided counts before what stayed unknown, then the newest.
+    _, run, matrix = max(
+        judged, key=lambda entry: (_read(entry[1], test)[0] in ("valid", "invalid"), entry[0])
+    )
     state, strength = _read(run, test)
     opposite = {"valid": "invalid", "invalid": "valid"}[test.confirms]
     word = {test.confirms: SUPPORTED, opposite: CONTRADICTED}.get(state, UNKNOWN)

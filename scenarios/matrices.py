@@ -26,6 +26,8 @@ class Matrix:
     entries: tuple[Entry, ...]
     is_comparison: bool = True
     """Exit 0 when every run was judged, whatever was found."""
+    asks_again: bool = False
+    """A run that stayed unknown is repeated once, with twice the load."""
 
 
 DAPR = Cell(engine="dapr_workflow", store="redis")
@@ -74,6 +76,7 @@ COMPARISON = tuple(
 DEFAULT = Matrix(
     name="default",
     summary="Dapr Workflow at scale with kills; the engines of the article and the controls",
+    asks_again=True,
     entries=(
         Entry(
             scenario="pod_kill",
@@ -103,6 +106,7 @@ VARIANTS = (
 ENGINES = Matrix(
     name="engines",
     summary="what decides the article's claims: engines and variants, killed, calm, throttled",
+    asks_again=True,
     entries=(
         *COMPARISON,
         *(

@@ -41,15 +41,16 @@ def run(arguments: argparse.Namespace) -> int:
     )
     if arguments.dry_run:
         return running.dry_run(name, orders, provided, seed=arguments.seed)
-    is_comparison = bool(arguments.matrix) and MATRICES[arguments.matrix].is_comparison
+    matrix = MATRICES.get(arguments.matrix or "")
     return running.run_kept(
         name,
         orders,
         provided,
         seed=arguments.seed,
         out=arguments.out,
-        is_comparison=is_comparison,
+        is_comparison=matrix is not None and matrix.is_comparison,
         keeps_state=arguments.keep_state,
+        asks_again=matrix is not None and matrix.asks_again,
     )
 
 

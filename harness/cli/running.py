@@ -6,7 +6,7 @@ import shlex
 import shutil
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
@@ -47,10 +47,12 @@ def run_kept(
     out: Path,
     is_comparison: bool,
     keeps_state: bool,
+    asks_again: bool = False,
     finish: Callable[[Path], int] | None = None,
 ) -> int:
     """Run everything in a harness of its own, kept by this process; returns the exit code.
 
+    With ``asks_again`` a run that stayed unknown is followed by one with twice the load.
     ``finish`` gets the folder of the matrix when all is written, and its code counts instead,
     unless the harness broke.
     """
@@ -63,6 +65,7 @@ def run_kept(
             out=out,
             is_comparison=is_comparison,
             keeps_state=keeps_state,
+            asks_again=asks_again,
             finish=finish,
         )
     )
@@ -77,6 +80,7 @@ def _harness(
     out: Path,
     is_comparison: bool,
     keeps_state: bool,
+    asks_again: bool,
     finish: Callable[[Path], int] | None,
 ) -> int:
     console = Console()
@@ -85,32 +89,26 @@ def _harness(
     started = datetime.now(UTC)
     root = fresh_folder(out.absolute(), f"{started:%Y%m%dT%H%M%SZ}-{name}-{seed}")
     command = shlex.join(["onceproof", *sys.argv[1:]])
-    expected_s = [estimate_s(order) for order in orders]
     for line in (
-        f"seed {seed} | {root} | {len(orders)} runs, about {about(sum(expected_s))}",
+        f"seed {seed} | {root} | {len(orders)} runs, about {about(sum(map(estimate_s, orders)))}",
         f"repeat: {command}",
     ):
         console.print(line, highlight=False, soft_wrap=True)
     results: list[RunResult] = []
     code = 255
     try:
-        for number, order in enumerate(orders, start=1):
-            took_s = (clock.monotonic_ns() - began_ns) / NS_PER_S
-            left = _eta(expected_s, number - 1, took_s)
-            console.rule(f"{number}/{len(orders)} {order.name}: {left}", align="left")
-            if reason := provided.missing.get(order.cell.store):
-                results.append(skipped_result(order, reason, seed=seed))
-                console.print(f"skipped: {reason}", markup=False)
-                continue
-            result, is_interrupted = one_run(
-                order, provided, seed=seed, root=root, console=console, command=command
-            )
+        for result in _one_by_one(
+            orders,
+            provided,
+            seed=seed,
+            root=root,
+            console=console,
+            command=command,
+            asks_again=asks_again,
+        ):
             results.append(result)
-            console.print(render_text(result, root), highlight=False, markup=False, soft_wrap=True)
             if result.state == "judged" and not keeps_state:
                 shutil.rmtree(root / result.directory / "state", ignore_errors=True)
-            if is_interrupted:
-                break
         code = exit_code_of(results, is_comparison=is_comparison)
     except OnceproofError as error:
         console.print(f"onceproof: {error}", markup=False)
@@ -126,6 +124,40 @@ def _harness(
     )
     _show(replace(matrix, claims=judged_claims(load_claims(), matrix)), root, console)
     return code if finish is None or code in (254, 255) else finish(root)
+
+
+def _one_by_one(
+    orders: list[Order],
+    provided: Provided,
+    *,
+    seed: int,
+    root: Path,
+    console: Console,
+    command: str,
+    asks_again: bool,
+) -> Iterator[RunResult]:
+    """Results as they come, until all are there or somebody pressed Ctrl-C."""
+    clock = SystemClock()
+    began_ns = clock.monotonic_ns()
+    todo, expected_s = list(orders), [estimate_s(order) for order in orders]
+    results = []
+    for number, order in enumerate(todo, start=1):
+        took_s = (clock.monotonic_ns() - began_ns) / NS_PER_S
+        left = _eta(expected_s, number - 1, took_s)
+        console.rule(f"{number}/{len(todo)} {order.name}: {left}", align="left")
+        result, is_interrupted = one_run(
+            order, provided, seed=seed, root=root, console=console, command=command
+        )
+        results.append(result)
+        if result.state != "skipped":
+            text = render_text(result, root)
+            console.print(text, highlight=False, markup=False, soft_wrap=True)
+        yield result
+        if is_interrupted:
+            return
+        if asks_again and number == len(orders):
+            todo += unknown_again(orders, results)
+            expected_s += map(estimate_s, todo[number:])
 
 
 def _show(matrix: MatrixResult, root: Path, console: Console) -> None:
@@ -172,10 +204,43 @@ def exit_code_of(results: list[RunResult], *, is_comparison: bool) -> int:
     return 0
 
 
+def unknown_again(orders: list[Order], results: list[RunResult]) -> list[Order]:
+    """Orders whose run was judged, and unknown, with twice the agents at twice the rate.
+
+    More agents are in flight at each fault then: most that is unknown had too few exposures.
+    """
+    again = []
+    for order, result in zip(orders, results, strict=True):
+        if result.state == "judged" and result.verdict == "unknown":
+            load = order.scenario.load
+            twice = replace(
+                load,
+                agents=2 * load.agents,
+                rate_per_s=2 * load.rate_per_s if load.rate_per_s else None,
+            )
+            repeat = 1 + max(
+                one.cell.repeat
+                for one in orders
+                if one.scenario.name == order.scenario.name
+                and replace(one.cell, repeat=0) == replace(order.cell, repeat=0)
+            )
+            again.append(
+                replace(
+                    order,
+                    scenario=replace(order.scenario, load=twice),
+                    cell=replace(order.cell, repeat=repeat),
+                )
+            )
+    return again
+
+
 def one_run(
     order: Order, provided: Provided, *, seed: int, root: Path, console: Console, command: str
 ) -> tuple[RunResult, bool]:
     """Run and judge one order below ``root``; also says whether somebody pressed Ctrl-C."""
+    if reason := provided.missing.get(order.cell.store):
+        console.print(f"skipped: {reason}", markup=False)
+        return skipped_result(order, reason, seed=seed), False
     folder = RunFolder(root / order.name)
     plan, agents, warm_up = drawn(order, seed)
     if order.own is not None:
