@@ -11,6 +11,21 @@ from harness.scenario import SCHEMA
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Sample:
+    """One look at a load under way, about once a second."""
+
+    t_ns: int
+    """CLOCK_MONOTONIC, as in the evidence."""
+    started: int
+    """Agents with at least one POST, by the driver's last word."""
+    ended: int
+    cpu_s: dict[str, float]
+    """CPU seconds so far by kind of process, the harness among them."""
+    machine_s: float
+    """CPU seconds of everything on this machine since it began; 0 where it does not say."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunFacts:
     """Facts about the run as a whole; durations in seconds."""
 
@@ -48,3 +63,7 @@ class RunFacts:
     `harness.runner.idle`."""
     about: dict[str, str] = field(default_factory=dict)
     """What the worker said of itself."""
+    samples: tuple[Sample, ...] = ()
+    """Of the load; none in runs of before they were taken."""
+    cores: int = 0
+    """Of the machine, that the harness may use; 0 in runs of before."""

@@ -76,3 +76,14 @@ def tree_rss_mb(pid: int) -> float:
         return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * PAGE_MB
     except (OSError, IndexError):
         return 0.0
+
+
+def machine_cpu_s() -> float:
+    """CPU seconds that this machine spent on anything since it began; 0 where it does not say."""
+    try:
+        fields = Path("/proc/stat").read_text().partition("\n")[0].split()[1:]
+    except OSError:
+        return 0.0
+    # user, nice, system, idle, iowait, irq, softirq, steal; guests are in user already.
+    busy = [int(value) for place, value in enumerate(fields[:8]) if place not in (3, 4)]
+    return sum(busy) / TICKS

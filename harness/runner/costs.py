@@ -4,7 +4,8 @@ import resource
 from dataclasses import dataclass, field
 
 from harness.cluster.processes import Processes
-from harness.cluster.usage import Usage, kind_of
+from harness.cluster.usage import Usage, cpu_s_of, kind_of, machine_cpu_s
+from harness.facts import Sample
 from harness.results import ProcessRow
 
 NOT_ENGINE = ("witness", "driver")
@@ -17,6 +18,7 @@ class Costs:
 
     _usage: Usage = field(default_factory=Usage)
     _own_cpu_s_before: float = 0.0
+    samples: list[Sample] = field(default_factory=list)
 
     def begin(self, processes: Processes) -> None:
         """The load begins: what was spent before does not count."""
@@ -26,6 +28,20 @@ class Costs:
     def sample(self, processes: Processes) -> None:
         """Look at the living once."""
         self._usage.sample(processes.all)
+
+    def look(self, processes: Processes, *, t_ns: int, started: int, ended: int) -> None:
+        """As `sample`, and keep what was spent by now, beside how far the load is."""
+        self.sample(processes)
+        spent = {kind: round(cpu_s, 3) for kind, cpu_s in cpu_s_of(processes.all).items()}
+        self.samples.append(
+            Sample(
+                t_ns=t_ns,
+                started=started,
+                ended=ended,
+                cpu_s=spent | {"harness": round(own_cpu_s(), 3)},
+                machine_s=machine_cpu_s(),
+            )
+        )
 
     def rows(self, processes: Processes) -> tuple[ProcessRow, ...]:
         """One row a kind of process, and the harness last."""

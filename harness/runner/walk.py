@@ -91,6 +91,8 @@ class Walk:
                 harness_lag_ms_max=self._watch.lag_ns_max / 1e6,
                 clock_step_ms=(self.clock.wall_ns() - self.clock.monotonic_ns() - offset_ns) / 1e6,
                 leftovers=tuple(leftovers),
+                samples=tuple(self._costs.samples),
+                cores=len(os.sched_getaffinity(0)),
                 **self.facts,  # type: ignore[arg-type]
             )
             (self.folder.root / "run.json").write_bytes(

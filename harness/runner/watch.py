@@ -73,7 +73,7 @@ class Watch:
             if now_ns - last_ns >= NS_PER_S:
                 speed = (progress.answered_steps - last_steps) * NS_PER_S / (now_ns - last_ns)
                 last_steps, last_ns = progress.answered_steps, now_ns
-                self.costs.sample(processes)
+                self.costs.look(processes, t_ns=now_ns, started=seen.started, ended=seen.ended)
             self.display.show(self._snapshot(seen, progress, speed, pods, conductor))
             if self.interrupted.is_set():
                 return "interrupted"
