@@ -59,20 +59,29 @@ SMALL_STRUCK = (*STRUCK, "faults.0.count=4", "exposures_min=8")
 DAPR_AGENTS = Cell(engine="dapr_agents", store="redis")
 LANGGRAPH = Cell(engine="langgraph", variant="sqlite-sync")
 CREWAI = Cell(engine="crewai", variant="flow-persist")
+DBOS = Cell(engine="dbos", variant="sqlite")
+"""Not of the article: the control that commits each result to a database."""
 COMPARED = (DAPR, DAPR_AGENTS, LANGGRAPH, CREWAI, NAIVE, GUARDED)
 """The engines of the article on stores that survive any SIGKILL, and the controls."""
-COMPARISON = tuple(
-    Entry(
-        scenario=scenario,
-        cell=cell,
-        overrides=(f"name={name}", *SIZE, *MIX, *more),
+
+
+def compared(cells: tuple[Cell, ...]) -> tuple[Entry, ...]:
+    """The same load for all cells, with the same kills and without any."""
+    return tuple(
+        Entry(
+            scenario=scenario,
+            cell=cell,
+            overrides=(f"name={name}", *SIZE, *MIX, *more),
+        )
+        for scenario, name, more in (
+            ("pod_kill", "engines_kill", (*STRUCK, "load.warm_up_agents=0")),
+            ("baseline", "engines_calm", ("load.warm_up_agents=40",)),
+        )
+        for cell in cells
     )
-    for scenario, name, more in (
-        ("pod_kill", "engines_kill", (*STRUCK, "load.warm_up_agents=0")),
-        ("baseline", "engines_calm", ("load.warm_up_agents=40",)),
-    )
-    for cell in COMPARED
-)
+
+
+COMPARISON = compared(COMPARED)
 DEFAULT = Matrix(
     name="default",
     summary="Dapr Workflow at scale with kills; the engines of the article and the controls",
@@ -100,6 +109,7 @@ VARIANTS = (
         for variant in ("sqlite-async", "sqlite-exit", "memory", "none")
     ),
     (Cell(engine="langgraph", variant="postgres-sync", store="postgres"), MIX),
+    (Cell(engine="dbos", variant="postgres", store="postgres"), MIX),
     (Cell(engine="crewai", variant="flow-checkpoint"), MIX),
     (Cell(engine="crewai", variant="crew"), FEWER),
 )
@@ -109,6 +119,7 @@ ENGINES = Matrix(
     asks_again=True,
     entries=(
         *COMPARISON,
+        *compared((DBOS,)),
         *(
             Entry(
                 scenario="pod_kill",
@@ -124,7 +135,7 @@ ENGINES = Matrix(
                 overrides=("name=engines_throttle", *SMALL, *mix, "faults=[]", QUOTA),
             )
             for cell, mix in (
-                *((cell, MIX) for cell in COMPARED if cell != NAIVE),
+                *((cell, MIX) for cell in (*COMPARED, DBOS) if cell != NAIVE),
                 (Cell(engine="crewai", variant="crew"), FEWER),
             )
         ),

@@ -68,6 +68,10 @@ class LlmError(EngineError):
         self.status = status
         self.text = text
 
+    def __reduce__(self) -> tuple[object, ...]:
+        """Pickled by what it is made of: engines keep errors in their stores."""
+        return type(self), (self.status, self.text)
+
 
 class Limited(EngineError):  # noqa: N818 - named as in the vocabulary: a limited request.
     """A call answered 429; nothing was executed."""

@@ -1,6 +1,7 @@
 """The LLM client against a stub of the service, over real sockets."""
 
 import asyncio
+import pickle
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -175,6 +176,17 @@ def test_everything_else_is_an_error(response: Callable[[], web.Response]) -> No
     """A failed or unreadable answer is never taken for one."""
     with pytest.raises(LlmError):
         ask(lambda _: response(), chat)
+
+
+def test_a_failure_comes_back_from_a_store_as_it_was() -> None:
+    """DBOS keeps the error of a step, pickled, and raises it again at a recovery."""
+    found = pickle.loads(pickle.dumps(LlmError(0, "cut off")))
+
+    assert (type(found), found.status, found.text, found.is_definite) == (
+        *(LlmError, 0, "cut off"),
+        False,
+    )
+    assert str(found) == str(LlmError(0, "cut off"))
 
 
 def test_no_service_is_no_definite_failure() -> None:

@@ -1,0 +1,40 @@
+"""What the harness must know of DBOS."""
+
+import sys
+
+from harness.engines.walk import KINDS
+from harness.errors import UsageError
+from harness.protocols import EngineSpec
+
+ENGINE = "dbos"
+SUMMARIES = {
+    "sqlite": "workflow per agent, step per LLM or tool call, 429 as durable sleep; a file per pod",
+    "postgres": "as sqlite; one PostgreSQL database for all pods, an executor id per pod",
+}
+"""The first is the default."""
+
+
+class Dbos:
+    """See Engine."""
+
+    name = ENGINE
+    variants = tuple(SUMMARIES)
+
+    def spec(self, variant: str) -> EngineSpec:
+        """See Engine."""
+        if variant not in SUMMARIES:
+            raise UsageError(
+                f"unknown variant {variant!r} of {ENGINE}; known: {', '.join(SUMMARIES)}"
+            )
+        is_shared = variant == "postgres"
+        return EngineSpec(
+            engine=ENGINE,
+            variant=variant,
+            summary=SUMMARIES[variant],
+            recovery="native",
+            intake="durable",
+            any_pod_answers=is_shared,
+            kinds=KINDS,
+            worker=(sys.executable, "-m", "harness.engines.dbos.worker"),
+            stores=("postgres",) if is_shared else ("none",),
+        )

@@ -1,0 +1,121 @@
+"""The worker of a pod: `python -m harness.engines.dbos.worker`.
+
+Recovery is DBOS's own: at its launch it looks for unfinished workflows of its executor id and its
+application version, and runs them again. The supervisor only starts the process.
+"""
+
+import importlib.metadata
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import msgspec
+from dbos import DBOS, SetWorkflowID, error
+from sqlalchemy.exc import SQLAlchemyError
+
+from harness.engines.contract import About, AgentView, Surroundings, main
+from harness.engines.dbos.adapter import ENGINE, Dbos
+from harness.engines.dbos.agent import agent as agent_workflow
+from harness.errors import EngineError, UsageError
+from harness.scenario import Program
+
+FILE = "dbos.sqlite"
+VERSION = "1"
+"""Of the application. By default it is a hash of the workflows' source; what was started under one
+version is not recovered under another."""
+ENDED = {
+    "SUCCESS": "completed",
+    "ERROR": "failed",
+    "CANCELLED": "failed",
+    "MAX_RECOVERY_ATTEMPTS_EXCEEDED": "failed",
+}
+RUNNING = AgentView(status="running", output="")
+
+
+class DbosWorker:
+    """See Worker."""
+
+    def __init__(self, surroundings: Surroundings) -> None:
+        """Choose the database of the variant.
+
+        Raises:
+            UsageError: no such variant, or no address of PostgreSQL.
+        """
+        spec = Dbos().spec(surroundings.variant)
+        self.about = About(
+            engine=ENGINE,
+            variant=surroundings.variant,
+            versions={"dbos": importlib.metadata.version("dbos")},
+            recovery=spec.recovery,
+            intake=spec.intake,
+            any_pod_answers=spec.any_pod_answers,
+            kinds=spec.kinds,
+        )
+        self._executor = surroundings.pod
+        self._url = f"sqlite:///{surroundings.state_dir / FILE}"
+        if surroundings.variant == "postgres":
+            self._url = surroundings.state_url
+            if not self._url:
+                raise UsageError("ONCEPROOF_STATE_URL is not set; expected postgresql://...")
+
+    async def open(self) -> None:
+        """Launch DBOS in this loop, which then runs all workflows, recovered ones as well."""
+        DBOS(
+            config={
+                "name": "onceproof",
+                "application_version": VERSION,
+                "executor_id": self._executor,
+                "system_database_url": self._url,
+                "enable_otlp": False,
+                "log_level": "ERROR",
+            }
+        )
+        DBOS.launch()
+
+    async def start(self, agent: str, program: Program) -> None:
+        """Start the workflow under the agent's id, unless it exists in whatever state."""
+        with _database_errors(), SetWorkflowID(agent):
+            await DBOS.start_workflow_async(agent_workflow, msgspec.to_builtins(program))
+
+    async def view(self, agent: str) -> AgentView | None:
+        """Ask the engine."""
+        with _database_errors():
+            found = await DBOS.get_workflow_status_async(agent)
+        if found is None:
+            return None
+        status = ENDED.get(found.status)
+        if status is None:
+            return RUNNING
+        output = found.output if status == "completed" else f"{found.status}: {found.error!r}"
+        return AgentView(status=status, output=output)
+
+    async def receive(self, agent: str, name: str, payload: str) -> bool:
+        """Send the message; DBOS keeps one that comes before the workflow waits for it."""
+        try:
+            with _database_errors():
+                await DBOS.send_async(agent, payload, name, idempotency_key=name)
+        except error.DBOSNonExistentWorkflowError:
+            return False
+        return True
+
+    async def close(self) -> None:
+        """Leave everything as it is: to DBOS an end is an end, and `destroy` can take seconds."""
+
+
+@contextmanager
+def _database_errors() -> Iterator[None]:
+    """A failed call to the database leaves open what happened."""
+    try:
+        yield
+    except error.DBOSNonExistentWorkflowError:
+        raise
+    except (error.DBOSException, SQLAlchemyError) as failure:
+        raise EngineError(repr(failure)) from failure
+
+
+if __name__ == "__main__":
+    main(DbosWorker)
+    # DBOS's threads would hold the process.
+    sys.stderr.flush()
+    os._exit(0)
