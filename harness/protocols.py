@@ -115,18 +115,24 @@ class CountingStore(Protocol):
 
 
 class Broker(Protocol):
-    """A message broker; like Store. The first comes with issue "brokers"."""
+    """A message broker: started for one run, in a folder of the run, on loopback."""
 
     name: str
+    durability: str
+    """Of what it acknowledged; as of a store."""
 
     async def start(self) -> None:
-        """See Store."""
+        """Start and wait until it takes messages; on failure nothing is left running.
+
+        Raises:
+            MachineError: not to be had here, never ready, or it refuses the login of its address.
+        """
 
     async def stop(self) -> None:
-        """See Store."""
+        """Stop and reap; safe when it never started. One of the user's is left alone."""
 
     def component(self) -> Component | None:
-        """See Store."""
+        """The Dapr component that reaches it, known when it has started; None for no broker."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

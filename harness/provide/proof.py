@@ -4,7 +4,6 @@ A binary that cannot run here (a wheel for another libc, a missing library) is f
 run and not in it. The proof is remembered by path, size and date of the file.
 """
 
-import json
 import socket
 import subprocess
 import tempfile
@@ -14,6 +13,7 @@ from pathlib import Path
 from harness.provide.build import Version, dotted, parse_version
 from harness.provide.chain import Refused
 from harness.provide.command import capture
+from harness.provide.server import remembered
 
 # The wheel's version: the oldest that the whole project was tried with.
 OLDEST: Version = (6, 2)
@@ -28,14 +28,10 @@ def proven_version(binary: Path, memory: Path) -> str:
     Raises:
         Refused: no file, too old, or it does not start, answer and stop.
     """
-    try:
-        facts = binary.stat()
-    except OSError as error:
-        raise Refused(f"{binary}: {error.strerror}") from error
-    mark = f"{binary.absolute()} {facts.st_size} {facts.st_mtime_ns}"
-    known = _recall(memory)
-    if mark in known:
-        return known[mark]
+    return remembered(memory, (binary,), lambda: _prove(binary))
+
+
+def _prove(binary: Path) -> str:
     said = capture([str(binary), "--version"])
     version = parse_version(said.text)
     if said.code != 0 or not version:
@@ -43,20 +39,7 @@ def proven_version(binary: Path, memory: Path) -> str:
     if version < OLDEST:
         raise Refused(f"{binary} is {dotted(version)}, and {dotted(OLDEST)} or newer is needed")
     _try_out(binary)
-    memory.parent.mkdir(parents=True, exist_ok=True)
-    fresh = memory.with_suffix(".fresh")
-    fresh.write_text(json.dumps({**known, mark: dotted(version)}, indent=1), encoding="utf-8")
-    fresh.replace(memory)
     return dotted(version)
-
-
-def _recall(memory: Path) -> dict[str, str]:
-    """What was proven before; a memory that is absent or broken is empty."""
-    try:
-        known = json.loads(memory.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return {str(k): str(v) for k, v in known.items()} if isinstance(known, dict) else {}
 
 
 def _try_out(binary: Path) -> None:

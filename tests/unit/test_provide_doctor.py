@@ -8,7 +8,7 @@ import pytest
 
 from harness.errors import MachineError
 from harness.provide.cache import GIB, cache_folder, locked, need_free, remove_tree
-from harness.provide.findings import Finding, Machine, examine
+from harness.provide.findings import BROKERS, Finding, Machine, examine
 from harness.provide.probe import ports_taken, probe
 from harness.provide.strays import Seen, strays_among
 
@@ -26,6 +26,7 @@ GOOD = Machine(
     runtime="1.18.2, own build",
     redis="7.0.15, on PATH",
     postgres="15.18, on this machine",
+    brokers=dict.fromkeys(BROKERS, "1.0, on this machine"),
     ports_taken=3,
     ephemeral_low=32768,
     strays=(),
@@ -57,6 +58,14 @@ def test_a_good_machine_has_no_troubles() -> None:
         (replace(GOOD, runtime=""), "dapr runtime", "warn"),
         (replace(GOOD, redis=""), "redis", "warn"),
         (replace(GOOD, postgres=""), "postgres", "warn"),
+        *(
+            (
+                replace(GOOD, brokers={other: "1.0" for other in BROKERS if other != name}),
+                f"broker {name}",
+                "warn",
+            )
+            for name in BROKERS
+        ),
         (replace(GOOD, ports_taken=11_900), "ports", "missing"),
         (replace(GOOD, ephemeral_low=15_000), "ports", "warn"),
         (replace(GOOD, strays=("12 daprd (r1)",)), "strays of dead runs", "warn"),

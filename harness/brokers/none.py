@@ -1,0 +1,34 @@
+"""Brokers without a server: none at all, and the sidecar's memory."""
+
+from harness.brokers.place import BrokerPlace
+from harness.protocols import Component
+
+
+class NoBroker:
+    """The run has no messages."""
+
+    name = "none"
+    durability = "none"
+
+    def __init__(self, place: BrokerPlace) -> None:
+        self._place = place
+
+    async def start(self) -> None:
+        """Nothing to start."""
+
+    async def stop(self) -> None:
+        """Nothing to stop."""
+
+    def component(self) -> Component | None:
+        """No component."""
+        return None
+
+
+class InMemory(NoBroker):
+    """The memory of each sidecar: a message reaches subscribers of that sidecar alone."""
+
+    name = "in-memory"
+
+    def component(self) -> Component | None:
+        """See Broker."""
+        return Component(file="pubsub-in-memory.yaml", metadata={})

@@ -1,0 +1,127 @@
+"""RabbitMQ, with an epmd of the run's own: Erlang's daemon would outlive it, on every address.
+
+Source: AMQP 0-9-1, connection.start to connection.open-ok; RabbitMQ, configuration by environment.
+"""
+
+import asyncio
+import struct
+from pathlib import Path
+
+from harness.brokers.served import LoginRefused, ServedBroker
+from harness.protocols import Component
+from harness.provide.server import Server
+
+SETTINGS = "disk_free_limit.absolute = 50MB\nloopback_users.guest = true\nlog.console = true\n"
+"""The default limit, 50 MB, said aloud; guest may come from this machine alone."""
+METHOD, END = 1, b"\xce"
+START, START_OK, TUNE, TUNE_OK, OPEN, OPEN_OK, CLOSE = 10, 11, 30, 31, 40, 41, 50
+"""Methods of class 10, connection."""
+WANTS_REASON = b"\x0ccapabilitiesF\0\0\0\x1f\x1cauthentication_failure_closet\x01"
+"""A client's properties as a table: that it can be told why it is not let in."""
+
+
+class RabbitMq(ServedBroker):
+    """Durable queues, persistent messages, publisher confirms."""
+
+    name = "rabbitmq"
+
+    def component(self) -> Component | None:
+        """See Broker."""
+        return Component(file="pubsub-rabbitmq.yaml", metadata={"connectionString": self.url})
+
+    async def _launch(self, server: Server) -> None:
+        ports, processes = self._place.ports, self._place.processes
+        port, distribution, names = ports.take(), ports.take(), ports.take()
+        self.url = f"amqp://guest:guest@127.0.0.1:{port}"
+        folder = self._place.folder
+        (folder / "rabbitmq.conf").write_text(SETTINGS)
+        (folder / "enabled_plugins").write_text("[].\n")
+        epmd = ("epmd", "-address", "127.0.0.1", "-port", str(names))
+        self._running.append(processes.start("broker-rabbitmq-epmd", epmd))
+        await self._until_listening(names)
+        environ = _environ(folder, port=port, distribution=distribution, names=names)
+        self._running.append(
+            processes.start("broker-rabbitmq", server.argv, environ=environ, folder=folder)
+        )
+
+    async def _until_listening(self, port: int) -> None:
+        """The server would start a daemon of its own where no epmd answers."""
+        while self._running[0].exit is None:
+            try:
+                _, writer = await asyncio.open_connection("127.0.0.1", port)
+            except OSError:
+                await asyncio.sleep(0.02)
+                continue
+            writer.close()
+            return
+
+    async def _ask(self, host: str, port: int, user: str, password: str) -> None:
+        """See ServedBroker; ready when a connection to the virtual host / is open."""
+        reader, writer = await asyncio.open_connection(host, port)
+        try:
+            writer.write(b"AMQP\x00\x00\x09\x01")
+            await _method(reader, START)
+            login = b"\0%s\0%s" % (user.encode(), password.encode())
+            mechanism = _short(b"PLAIN") + _long(login) + _short(b"en_US")
+            writer.write(_frame(START_OK, _long(WANTS_REASON) + mechanism))
+            limits = await _method(reader, TUNE)
+            writer.write(_frame(TUNE_OK, limits[:8]))
+            writer.write(_frame(OPEN, _short(b"/") + _short(b"") + b"\0"))
+            await _method(reader, OPEN_OK)
+        finally:
+            writer.close()
+
+
+def _environ(folder: Path, *, port: int, distribution: int, names: int) -> dict[str, str]:
+    """Everything below `folder`, everything on loopback."""
+    return {
+        "HOME": str(folder),
+        "ERL_EPMD_PORT": str(names),
+        "ERL_EPMD_ADDRESS": "127.0.0.1",
+        "RABBITMQ_NODENAME": f"onceproof{port}@localhost",
+        "RABBITMQ_NODE_IP_ADDRESS": "127.0.0.1",
+        "RABBITMQ_NODE_PORT": str(port),
+        "RABBITMQ_DIST_PORT": str(distribution),
+        "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "-kernel inet_dist_use_interface {127,0,0,1}",
+        "RABBITMQ_CONF_ENV_FILE": str(folder / "no-env.conf"),
+        "RABBITMQ_CONFIG_FILE": str(folder / "rabbitmq.conf"),
+        "RABBITMQ_ADVANCED_CONFIG_FILE": str(folder / "no-advanced.config"),
+        "RABBITMQ_ENABLED_PLUGINS_FILE": str(folder / "enabled_plugins"),
+        "RABBITMQ_MNESIA_BASE": str(folder / "mnesia"),
+        "RABBITMQ_LOG_BASE": str(folder / "log"),
+        "RABBITMQ_LOGS": "-",
+        "RABBITMQ_PID_FILE": str(folder / "pid"),
+    }
+
+
+async def _method(reader: asyncio.StreamReader, expected: int) -> bytes:
+    """The arguments of the next method, which must be the expected one of class connection."""
+    try:
+        kind, _, size = struct.unpack("!BHI", await reader.readexactly(7))
+        body = await reader.readexactly(size + 1)
+    except asyncio.IncompleteReadError as error:
+        if expected == TUNE:
+            raise LoginRefused(
+                "it hung up at the login, as it does for a wrong password"
+            ) from error
+        raise
+    group, method = struct.unpack_from("!HH", body)
+    if kind != METHOD or group != 10 or method not in (expected, CLOSE):
+        raise ConnectionError(f"expected method {expected} of a connection, got {group}.{method}")
+    if method == CLOSE:
+        length = body[6]
+        raise LoginRefused(body[7 : 7 + length].decode(errors="replace"))
+    return body[4:-1]
+
+
+def _frame(method: int, arguments: bytes) -> bytes:
+    body = struct.pack("!HH", 10, method) + arguments
+    return struct.pack("!BHI", METHOD, 0, len(body)) + body + END
+
+
+def _short(text: bytes) -> bytes:
+    return bytes([len(text)]) + text
+
+
+def _long(text: bytes) -> bytes:
+    return struct.pack("!I", len(text)) + text

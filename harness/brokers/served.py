@@ -1,0 +1,116 @@
+"""What brokers with a server of their own share: start, wait for an answer, stop.
+
+A broker module says how its server is launched and how one asks whether it takes messages.
+"""
+
+import asyncio
+from urllib.parse import unquote, urlsplit
+
+from harness.brokers.place import BrokerPlace
+from harness.cluster.processes import Process
+from harness.errors import MachineError
+from harness.protocols import Component
+from harness.provide.server import Server, shown
+
+POLL_S, ASK_S = 0.05, 5.0
+
+
+class LoginRefused(Exception):  # noqa: N818 - what the server says; it would say so again.
+    """The server answers and does not let us in; the message is its own."""
+
+
+class Unfit(Exception):  # noqa: N818 - it works, and not for us.
+    """The server lacks something for good; the message says what, and how to get it."""
+
+
+class NotYet(Exception):  # noqa: N818 - no failure of the server, which is starting.
+    """The server answers and is not ready; the message says what it lacks."""
+
+
+class ServedBroker:
+    """A broker that is started for the run on loopback, or one of the user's.
+
+    Class D1: what it acknowledged survives SIGKILL of its process, not power loss.
+    """
+
+    name = ""
+    durability = "D1"
+
+    def __init__(self, place: BrokerPlace) -> None:
+        self._place = place
+        self._running: list[Process] = []
+        server = place.servers.get(self.name)
+        self.url = server.url if server else ""
+
+    async def start(self) -> None:
+        """See Broker."""
+        server = self._place.servers.get(self.name)
+        if server is None:
+            raise MachineError(f"no {self.name} found; see `onceproof doctor`")
+        try:
+            async with asyncio.timeout(self._place.ready_s):
+                if not server.url:
+                    self._place.folder.mkdir(parents=True, exist_ok=True)
+                    await self._launch(server)
+                await self._until_it_answers()
+        except TimeoutError:
+            await self.stop()
+            raise MachineError(
+                f"{self.name} at {shown(self.url)} was not ready in {self._place.ready_s:g} s"
+                f"{self._log()}"
+            ) from None
+        except BaseException:
+            await self.stop()
+            raise
+
+    async def stop(self) -> None:
+        """See Broker; a server of the user's is left alone."""
+        running, self._running = self._running, []
+        for process in reversed(running):
+            await self._place.processes.stop([process])
+
+    def component(self) -> Component | None:
+        """See Broker."""
+        raise NotImplementedError
+
+    async def _launch(self, server: Server) -> None:
+        """Start its processes into `_running`, and set `url`."""
+        raise NotImplementedError
+
+    async def _ask(self, host: str, port: int, user: str, password: str) -> None:
+        """Ask the server whether it takes messages.
+
+        Raises:
+            OSError, EOFError: nobody listens, or it hung up; it may be starting.
+            NotYet: it says that it is not ready.
+            LoginRefused: it does not let this user in.
+            Unfit: it lacks what messages need.
+        """
+        raise NotImplementedError
+
+    async def _until_it_answers(self) -> None:
+        parts = urlsplit(self.url)
+        host, port = parts.hostname or "127.0.0.1", parts.port or 0
+        user, password = unquote(parts.username or ""), unquote(parts.password or "")
+        while True:
+            if ended := [process for process in self._running if process.exit is not None]:
+                status = ended[0].exit.status if ended[0].exit else ""
+                raise MachineError(f"{ended[0].name} ended at its start ({status}){self._log()}")
+            try:
+                async with asyncio.timeout(ASK_S):
+                    await self._ask(host, port, user, password)
+                return
+            except LoginRefused as refusal:
+                raise MachineError(
+                    f"{self.name} at {shown(self.url)} lets {user or 'nobody without a name'} in "
+                    f"not: {refusal}; give user and password in its address"
+                ) from refusal
+            except Unfit as lack:
+                raise MachineError(f"{self.name} at {shown(self.url)} {lack}") from lack
+            except (OSError, EOFError, NotYet):
+                await asyncio.sleep(POLL_S)
+
+    def _log(self) -> str:
+        if not self._running:
+            return "; it is not of ours: is it running?"
+        return f"; its log ends with:\n{self._running[-1].last_lines()}"

@@ -1,0 +1,398 @@
+"""Every broker keeps the same contract, and a real sidecar takes a message through each.
+
+Each broker that this machine has is started; what it lacks is skipped with the remedy.
+"""
+
+import asyncio
+import json
+import os
+import socket
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import yaml
+from aiohttp import web
+
+from harness.brokers import BROKERS, make_broker
+from harness.brokers.place import BrokerPlace
+from harness.clock import SystemClock
+from harness.cluster.components import write_component
+from harness.cluster.health import until_healthy
+from harness.cluster.ports import Ports, is_free
+from harness.cluster.processes import Processes
+from harness.errors import MachineError
+from harness.protocols import Broker
+from harness.provide.brokers import brokers_at_hand
+from harness.provide.chain import Refused
+from harness.provide.runtime import Runtime, runtime_providers
+from harness.provide.server import Server
+from harness.provide.strays import look
+
+SHIPPED = Path(__file__).resolve().parents[2] / "components"
+RUN, TOPIC = "test-brokers", "onceproof.hello"
+HERE = brokers_at_hand()
+LOOPBACK = {
+    "0100007F",
+    "0000000000000000FFFF00000100007F",
+    "00000000000000000000000001000000",
+}
+"""127.0.0.1, the same as an address of version 6, and ::1, as the kernel's tables have them."""
+SERVED = ("redis", "nats", "rabbitmq", "kafka")
+
+
+def runtime_here() -> Runtime | None:
+    """The Dapr runtime that is there without a build."""
+    for provider in runtime_providers(lambda _: None)[:3]:
+        try:
+            return provider.get()
+        except Refused:
+            continue
+    return None
+
+
+RUNTIME = runtime_here()
+
+
+def marks(name: str) -> list[pytest.MarkDecorator]:
+    """Skipped with reason and remedy where the server is not here."""
+    absent = name in SERVED and name not in HERE
+    return [pytest.mark.skipif(absent, reason=f"no {name} here: `make services`")]
+
+
+EVERY = pytest.mark.parametrize("name", [pytest.param(n, marks=marks(n)) for n in BROKERS])
+EVERY_SERVED = pytest.mark.parametrize("name", [pytest.param(n, marks=marks(n)) for n in SERVED])
+
+
+class Corner:
+    """A place for brokers that remembers which ports were handed out."""
+
+    def __init__(self, folder: Path, processes: Processes) -> None:
+        self.ports = Ports(os.getpid())
+        self.processes = processes
+        self.folder = folder
+
+    def place(self, **fields: Any) -> BrokerPlace:
+        """``fields`` name other servers, or another deadline."""
+        here: dict[str, Any] = {"folder": self.folder / "broker", "servers": HERE}
+        return BrokerPlace(processes=self.processes, ports=self.ports, **here | fields)
+
+
+def perform(folder: Path, act: Callable[[Corner], Awaitable[None]]) -> list[str]:
+    """Act with real processes; no process and no port may be left. Names of what was started."""
+    processes = Processes(run=RUN, logs=folder / "logs", clock=SystemClock())
+    corner = Corner(folder, processes)
+
+    async def run() -> None:
+        try:
+            async with asyncio.timeout(120):
+                await act(corner)
+        finally:
+            left = [process for process in processes.all if process.exit is None]
+            await processes.kill(left)
+        assert left == []
+        async with asyncio.timeout(5):
+            while strays := [seen.command for seen in look() if seen.run == RUN]:
+                await asyncio.sleep(0.05)
+        assert strays == []
+        assert [port for port in corner.ports.taken if not is_free(port)] == []
+
+    asyncio.run(run())
+    return [process.name for process in processes.all]
+
+
+@EVERY
+def test_a_broker_says_what_it_survives(name: str) -> None:
+    """Runs of different classes are never compared."""
+    assert BROKERS[name].name == name
+    assert BROKERS[name].durability in ("D1", "D2", "none")
+
+
+@EVERY
+def test_stopping_what_never_started_is_safe(tmp_path: Path, name: str) -> None:
+    """Teardown does not know how far the start came."""
+
+    async def act(corner: Corner) -> None:
+        await make_broker(name, corner.place()).stop()
+
+    assert perform(tmp_path, act) == []
+
+
+@EVERY_SERVED
+def test_a_broker_listens_on_loopback_alone_and_leaves_nothing(tmp_path: Path, name: str) -> None:
+    """Nobody outside this machine reaches it; stopping twice is safe."""
+
+    async def act(corner: Corner) -> None:
+        broker = make_broker(name, corner.place())
+        await broker.start()
+        listening = {
+            row.split()[1]
+            for table in ("/proc/net/tcp", "/proc/net/tcp6")
+            for row in Path(table).read_text().splitlines()[1:]
+            if row.split()[3] == "0A"
+            and int(row.split()[1].rpartition(":")[2], 16) in corner.ports.taken
+        }
+        await broker.stop()
+        await broker.stop()
+        hosts = {address.rpartition(":")[0] for address in listening}
+        assert hosts <= LOOPBACK
+        assert listening
+
+    perform(tmp_path, act)
+
+
+@pytest.mark.skipif(RUNTIME is None, reason="no Dapr runtime here: `make runtime`")
+@pytest.mark.parametrize("name", [pytest.param(n, marks=marks(n)) for n in ("in-memory", *SERVED)])
+def test_a_message_goes_through_a_real_sidecar(tmp_path: Path, name: str) -> None:
+    """Published at daprd, acknowledged by the broker, delivered to the subscriber once."""
+
+    async def act(corner: Corner) -> None:
+        broker = make_broker(name, corner.place())
+        await broker.start()
+        async with Subscriber(corner, broker) as subscriber:
+            await subscriber.publish({"id": "agent-1/start"})
+            assert await subscriber.arrived() == {"id": "agent-1/start"}
+            await asyncio.sleep(0.3)
+            assert subscriber.inbox.empty()
+        await broker.stop()
+
+    perform(tmp_path, act)
+
+
+class Subscriber:
+    """A daprd with the broker's shipped component, and an app that it delivers to."""
+
+    def __init__(self, corner: Corner, broker: Broker) -> None:
+        self._corner, self._broker = corner, broker
+        self.inbox: asyncio.Queue[dict[str, str]] = asyncio.Queue()
+        self._http = httpx.AsyncClient(timeout=10.0)
+
+    async def __aenter__(self) -> "Subscriber":
+        ports, folder = self._corner.ports, self._corner.folder / "resources"
+        component = self._broker.component()
+        assert component is not None
+        write_component(component, source=SHIPPED, target=folder)
+        (folder / "resiliency.yaml").write_bytes((SHIPPED / "resiliency.yaml").read_bytes())
+        (folder / "subscription.yaml").write_text(yaml.safe_dump(subscription()))
+        app_port, http, *others = (ports.take() for _ in range(5))
+        await self._serve(app_port)
+        self._url = f"http://127.0.0.1:{http}"
+        assert RUNTIME is not None
+        command = (
+            *RUNTIME.daprd,
+            *("--app-id", "onceproof-agents", "--app-port", str(app_port)),
+            *("--dapr-listen-addresses", "127.0.0.1", "--dapr-http-port", str(http)),
+            *("--dapr-grpc-port", str(others[0]), "--dapr-internal-grpc-port", str(others[1])),
+            *("--dapr-internal-grpc-listen-address", "127.0.0.1"),
+            *("--metrics-port", str(others[2]), "--metrics-listen-address", "127.0.0.1"),
+            *("--resources-path", str(folder)),
+        )
+        process = self._corner.processes.start("sidecar", command)
+        await until_healthy(
+            self._http, f"{self._url}/v1.0/healthz", process, clock=SystemClock(), deadline_s=30
+        )
+        return self
+
+    async def __aexit__(self, *reason: object) -> None:
+        started = self._corner.processes.all
+        await self._corner.processes.stop([p for p in started if p.name == "sidecar"])
+        await self._runner.cleanup()
+        await self._http.aclose()
+
+    async def publish(self, message: dict[str, str]) -> None:
+        answer = await self._http.post(
+            f"{self._url}/v1.0/publish/agent-messages/{TOPIC}", json=message
+        )
+        assert answer.status_code == 204, answer.text
+
+    async def arrived(self) -> dict[str, str]:
+        async with asyncio.timeout(30):
+            return await self.inbox.get()
+
+    async def _serve(self, port: int) -> None:
+        async def deliver(request: web.Request) -> web.Response:
+            self.inbox.put_nowait(json.loads(await request.text())["data"])
+            return web.json_response({"status": "SUCCESS"})
+
+        app = web.Application()
+        app.router.add_post("/deliver", deliver)
+        self._runner = web.AppRunner(app)
+        await self._runner.setup()
+        await web.TCPSite(self._runner, "127.0.0.1", port).start()
+
+
+def subscription() -> dict[str, object]:
+    """A declarative subscription, as `dapr run` and Kubernetes take it."""
+    return {
+        "apiVersion": "dapr.io/v2alpha1",
+        "kind": "Subscription",
+        "metadata": {"name": "hello"},
+        "spec": {
+            "topic": TOPIC,
+            "pubsubname": "agent-messages",
+            "routes": {"default": "/deliver"},
+        },
+    }
+
+
+@EVERY_SERVED
+def test_a_broker_of_the_users_is_used_and_left_alone(tmp_path: Path, name: str) -> None:
+    """With an address nothing is started, and nothing is stopped."""
+
+    async def act(corner: Corner) -> None:
+        theirs = make_broker(name, corner.place())
+        await theirs.start()
+        started = len(corner.processes.all)
+        given = {name: Server(url=theirs.url, version="", origin="the address given")}  # type: ignore[attr-defined]
+        ours = make_broker(name, corner.place(servers=given))
+        await ours.start()
+        await ours.stop()
+        again = make_broker(name, corner.place(servers=given))
+        await again.start()
+        assert ours.component() == theirs.component()
+        assert len(corner.processes.all) == started
+        await theirs.stop()
+
+    perform(tmp_path, act)
+
+
+@pytest.mark.parametrize("name", SERVED)
+def test_a_machine_without_the_server_says_so(tmp_path: Path, name: str) -> None:
+    """Before anything is started, with the next move."""
+
+    async def act(corner: Corner) -> None:
+        with pytest.raises(MachineError, match=f"no {name} found; see `onceproof doctor`"):
+            await make_broker(name, corner.place(servers={})).start()
+
+    assert perform(tmp_path, act) == []
+
+
+@pytest.mark.parametrize("name", [pytest.param(n, marks=marks(n)) for n in ("redis", "nats")])
+def test_a_server_that_dies_at_its_start_shows_its_last_lines(tmp_path: Path, name: str) -> None:
+    """Found at once, not at the deadline."""
+    server = Server(argv=("/bin/sh", "-c", "echo cannot go on; exit 3"), version="", origin="")
+
+    async def act(corner: Corner) -> None:
+        with pytest.raises(MachineError, match=r"exit 3(?s:.*)cannot go on"):
+            await make_broker(name, corner.place(servers={name: server})).start()
+
+    perform(tmp_path, act)
+
+
+@EVERY_SERVED
+def test_a_server_that_never_answers_is_given_up(tmp_path: Path, name: str) -> None:
+    """A listener that says nothing: the deadline, whose address it was, and nothing left."""
+
+    async def act(corner: Corner) -> None:
+        port = corner.ports.take()
+        silent = socket.create_server(("127.0.0.1", port))
+        given = {name: Server(url=f"x://u:secret@127.0.0.1:{port}", version="", origin="")}
+        with pytest.raises(MachineError, match=rf"{name} at x://u@.* not ready in 0.3 s") as told:
+            await make_broker(name, corner.place(servers=given, ready_s=0.3)).start()
+        assert "secret" not in str(told.value)
+        silent.close()
+
+    perform(tmp_path, act)
+
+
+@EVERY_SERVED
+def test_a_start_that_is_late_leaves_nothing(tmp_path: Path, name: str) -> None:
+    """The deadline ends a server that was just starting."""
+
+    async def act(corner: Corner) -> None:
+        with pytest.raises(MachineError, match=r"not ready in 0\.01 s"):
+            await make_broker(name, corner.place(ready_s=0.01)).start()
+
+    assert perform(tmp_path, act)
+
+
+LOGINS = {
+    "redis": ("--requirepass", "right"),
+    "nats": ("--user", "u", "--pass", "right"),
+    "rabbitmq": (),
+}
+
+
+@pytest.mark.parametrize("name", [pytest.param(n, marks=marks(n)) for n in LOGINS])
+def test_a_wrong_password_is_told_at_once(tmp_path: Path, name: str) -> None:
+    """The server's own words and the next move, no waiting, and no password in the message."""
+
+    async def act(corner: Corner) -> None:
+        server = HERE[name]
+        theirs = make_broker(
+            name,
+            corner.place(
+                servers={name: Server(argv=(*server.argv, *LOGINS[name]), version="", origin="")},
+            ),
+        )
+        if LOGINS[name]:
+            with pytest.raises(MachineError, match="give user and password"):
+                await theirs.start()
+            corner.folder = tmp_path / "second"
+            port = corner.ports.take()
+            words = {
+                "redis": ("--port", str(port), "--bind", "127.0.0.1", "--save", ""),
+                "nats": (
+                    "-p",
+                    str(port),
+                    "-a",
+                    "127.0.0.1",
+                    "-js",
+                    "-sd",
+                    str(tmp_path / "theirs"),
+                ),
+            }
+            process = corner.processes.start("theirs", (*server.argv, *words[name], *LOGINS[name]))
+        else:
+            await theirs.start()
+            port = int(theirs.url.rpartition(":")[2])  # type: ignore[attr-defined]
+        user = {"redis": "", "nats": "u", "rabbitmq": "guest"}[name]
+        scheme = {"redis": "redis", "nats": "nats", "rabbitmq": "amqp"}[name]
+
+        def given(password: str) -> BrokerPlace:
+            url = f"{scheme}://{user}:{password}@127.0.0.1:{port}"
+            return corner.place(servers={name: Server(url=url, version="", origin="")})
+
+        await make_broker(name, given("guest" if name == "rabbitmq" else "right")).start()
+        with pytest.raises(MachineError, match=r" in not: .*give user and password") as told:
+            await make_broker(name, given("wrong")).start()
+        assert "wrong@" not in str(told.value)
+        await theirs.stop()
+        if LOGINS[name]:
+            await corner.processes.stop([process])
+
+    perform(tmp_path, act)
+
+
+@pytest.mark.skipif("nats" not in HERE, reason="no nats here: `make services`")
+def test_a_nats_without_jetstream_is_told_at_once(tmp_path: Path) -> None:
+    """It would let us in and never keep a message."""
+
+    async def act(corner: Corner) -> None:
+        port = corner.ports.take()
+        words = ("-p", str(port), "-a", "127.0.0.1")
+        process = corner.processes.start("theirs", (*HERE["nats"].argv, *words))
+        given = {"nats": Server(url=f"nats://127.0.0.1:{port}", version="", origin="")}
+        with pytest.raises(MachineError, match="has no JetStream; start it with -js"):
+            await make_broker("nats", corner.place(servers=given)).start()
+        await corner.processes.stop([process])
+
+    perform(tmp_path, act)
+
+
+def test_all_brokers_of_this_machine_start_side_by_side(tmp_path: Path) -> None:
+    """No two of them get in each other's way, and one deadline holds for all."""
+    names = [name for name in SERVED if name in HERE]
+    if not names:
+        pytest.skip("no broker's server here: `make services`")
+
+    async def act(corner: Corner) -> None:
+        brokers = [make_broker(name, corner.place(folder=tmp_path / name)) for name in names]
+        async with asyncio.timeout(60), asyncio.TaskGroup() as group:
+            for broker in brokers:
+                group.create_task(broker.start())
+        await asyncio.gather(*(broker.stop() for broker in brokers))
+
+    perform(tmp_path, act)
