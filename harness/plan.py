@@ -18,6 +18,9 @@ from harness.oracle import answers_count
 from harness.patterns import PATTERN_STEPS
 from harness.scenario import SCHEMA, UNREADABLE, Program, Scenario
 
+SPIKE_RATIO, SPIKE_AT, SPIKE_SPAN = 0.5, 0.4, 0.02
+"""Of the shape spike: the share of the agents that comes as a crowd, and where in the span of all
+arrivals and for which part of it."""
 HEARING = ("event", "parked")
 """Patterns whose agents wait for an event."""
 
@@ -226,4 +229,9 @@ def _arrival(shape: str, count: int, chance: seeds.Chance) -> float:
     if shape == "at_once":
         return 0.0
     drawn = chance.random()
+    if shape == "spike":
+        is_crowd = drawn < SPIKE_RATIO
+        spread = SPIKE_SPAN * chance.random() if is_crowd else 0.0
+        at = SPIKE_AT + spread if is_crowd else (drawn - SPIKE_RATIO) / (1 - SPIKE_RATIO)
+        return count * at
     return count * (drawn**0.5 if shape == "ramp" else drawn)

@@ -16,7 +16,7 @@ from harness.errors import UsageError
 SCHEMA = 1
 UNREADABLE = (msgspec.MsgspecError, RecursionError, UnicodeDecodeError)
 """What decoding can raise for a text that is no record: wrong form, nested too deeply, no UTF-8."""
-SHAPES = ("constant", "ramp", "at_once")
+SHAPES = ("constant", "ramp", "spike", "at_once")
 PATTERNS = (
     "chain",
     "tools",
@@ -78,7 +78,7 @@ class LoadSpec:
     agents: int = 100
     """How many are started, those of the warm-up not counted."""
     shape: str = "constant"
-    """constant | ramp | at_once."""
+    """constant | ramp | spike | at_once."""
     rate_per_s: float | None = None
     """Agents per second; None means ``capacity_ratio`` of what the warm-up measured."""
     capacity_ratio: float = 0.7

@@ -40,7 +40,7 @@ def render_html(matrix: MatrixResult, directory: Path | None = None) -> str:
     is_wide = len(heads) > COLUMNS_MAX
     many = sum(run.state == "judged" for run in matrix.runs) > 1
     return (
-        _environment()
+        templates()
         .get_template("page.html.j2")
         .render(
             matrix=matrix,
@@ -72,12 +72,13 @@ def render_html(matrix: MatrixResult, directory: Path | None = None) -> str:
             glossary=GLOSSARY,
             style=Markup((TEMPLATES / "page.css").read_text("utf-8")),
             script=Markup(script),
-            script_hash=_script_hash(f"\n{script}"),
+            script_hash=script_hash_of(f"\n{script}"),
         )
     )
 
 
-def _script_hash(script: str) -> str:
+def script_hash_of(script: str) -> str:
+    """What the page's policy allows to run, and nothing else."""
     digest = hashlib.sha256(script.encode()).digest()
     return f"sha256-{base64.b64encode(digest).decode()}"
 
@@ -90,7 +91,8 @@ def _shown(value: object) -> object:
 
 
 @functools.cache
-def _environment() -> Environment:
+def templates() -> Environment:
+    """Templates of pages: every string is escaped, and control signs are spelled out."""
     return Environment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=True,

@@ -7,10 +7,13 @@ writes files; each is replaced whole, so a reader never sees half a page.
 from collections.abc import Iterator
 from pathlib import Path
 
+from harness.capacity.record import CapacityResult
+from harness.capacity.record import encode as encode_capacity
 from harness.drafts import write_whole
 from harness.errors import MachineError
 from harness.results import MatrixResult
 from reports import compare
+from reports.capacity_forms import render_capacity_html, render_capacity_markdown
 from reports.comparison import comparison_drawings
 from reports.drawing import file_png, file_svg
 from reports.gate import GateResult
@@ -61,6 +64,20 @@ def write_gate(result: GateResult, directory: Path) -> tuple[Path, ...]:
         "gate.md": render_gate_markdown(result).encode(),
         "gate.json": encode_gate(result),
         "gate.xml": render_suites("gate", [gate_suite(result)]).encode(),
+    }
+    return tuple(write_whole(directory / name, data) for name, data in forms.items())
+
+
+def write_capacity(result: CapacityResult, directory: Path) -> tuple[Path, ...]:
+    """Write capacity.html, capacity.md and capacity.json into ``directory``; the page first.
+
+    Raises:
+        MachineError: it cannot be written.
+    """
+    forms = {
+        "capacity.html": render_capacity_html(result).encode(),
+        "capacity.md": render_capacity_markdown(result).encode(),
+        "capacity.json": encode_capacity(result),
     }
     return tuple(write_whole(directory / name, data) for name, data in forms.items())
 

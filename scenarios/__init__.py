@@ -3,6 +3,9 @@
 from harness.scenario import Scenario
 from scenarios.baseline import SCENARIO as BASELINE
 from scenarios.crash_step import SCENARIO as CRASH_STEP
+from scenarios.flash_crowd import SCENARIO as FLASH_CROWD
+from scenarios.herd import SCENARIO as HERD
+from scenarios.ladder import SCENARIO as LADDER
 from scenarios.node_loss import SCENARIO as NODE_LOSS
 from scenarios.parked import SCENARIO as PARKED
 from scenarios.patterns import SCENARIO as PATTERNS
@@ -27,5 +30,8 @@ SCENARIOS: dict[str, Scenario] = {
         PARKED,
         POISON,
         CRASH_STEP,
+        LADDER,
+        HERD,
+        FLASH_CROWD,
     )
 }

@@ -29,7 +29,7 @@ from harness.capacity.record import (
     Row,
     Skipped,
 )
-from harness.capacity.sentences import doubts_of, headline_of
+from harness.capacity.sentences import OTHERS_CORES, doubts_of, headline_of
 from harness.capacity.usl import Estimate, Scalability, fit_scalability
 from harness.results import RunResult
 
@@ -37,6 +37,8 @@ NEAR = 0.95
 """Of the most throughput: saturated levels from here on are the same plateau."""
 SLO_TIMES = 2.0
 """The objective without a word from the caller: so many times the p99 of the lowest level."""
+STRANGERS_MAX = 0.25
+"""Share of the busy cores that strangers may have where the engine is at its most."""
 INTERRUPTED = "the ladder was interrupted"
 
 
@@ -86,7 +88,7 @@ def assess(asked: Asked, climbed: Climbed) -> CapacityResult:
     if at_slo.value is None and free:
         unknowns.append(f"the objective of {slo_s:g} s is missed at the lowest level already")
     bindings = _bindings(asked, levels)
-    quota = quota_of(counting(levels, QUOTA))
+    quota = quota_of(counting(levels, QUOTA), free, asked.target.quota)
     fault = fault_of(climbed.fault, counting(levels, FAULT), capacity)
     repeats = fault.repeats_ratio if fault else 0.0
     purchase: tuple[Row, ...] = ()
@@ -189,10 +191,17 @@ def problems_of_levels(levels: Sequence[Level], free: Sequence[Level]) -> list[s
         one = min(full, key=lambda level: level.offered_per_s)
         problems.append(f"the harness was full before the engine: {fullness_of(one)}")
     elif free and not saturated:
-        top = max(free, key=lambda level: level.offered_per_s)
+        last = max(free, key=lambda level: level.offered_per_s)
         problems.append(
-            f"the ladder never saturated: at {top.offered_per_s:g}/s, its last level, throughput "
+            f"the ladder never saturated: at {last.offered_per_s:g}/s, its last level, throughput "
             "still followed; raise --minutes or --levels"
+        )
+    top = max(free, key=lambda level: level.throughput.value or 0.0, default=None)
+    if top and saturated and top.others_cores > STRANGERS_MAX * max(top.machine_cores, 0.1):
+        problems.append(
+            f"the machine was not the engine's: strangers took {top.others_cores:.2f} of the "
+            f"{top.machine_cores:.2f} cores that were busy at the most throughput, so that its "
+            "capacity is a lower bound; measure on a quiet machine"
         )
     problems += [
         f"Little's law fails at {level.offered_per_s:g}/s: {level.little.text}"
@@ -245,21 +254,28 @@ def best_within(free: Sequence[Level], slo_s: float) -> Estimate:
     if not kept:
         return Estimate(value=None, reason="no level keeps the objective")
     best = max(kept, key=lambda level: level.goodput_per_s)
-    value = best.throughput.value or 1.0
+    ended = best.throughput.value or 1.0
+    # Goodput counts who arrived in the window, throughput who ended: the smaller can be sustained.
+    value = min(best.goodput_per_s, ended)
     return Estimate(
-        value=best.goodput_per_s,
-        low=round(best.goodput_per_s * best.throughput.low / value, 3),
-        high=round(best.goodput_per_s * best.throughput.high / value, 3),
+        value=value,
+        low=round(value * best.throughput.low / ended, 3),
+        high=round(value * best.throughput.high / ended, 3),
         reason=f"the level of {best.offered_per_s:g}/s; the interval is that of its throughput",
     )
 
 
-def quota_of(levels: Sequence[Level]) -> QuotaCeiling | None:
-    """What the quota allows in closed form, and the most that was reached under it."""
-    if not levels:
+def quota_of(levels: Sequence[Level], free: Sequence[Level], named: Quota) -> QuotaCeiling | None:
+    """What the quota allows in closed form, and the most that was reached under it.
+
+    A quota that was named and never climbed, since it does not bind, has its closed form alone.
+    """
+    if not levels and not (named.is_there and free):
         return None
-    best = max(levels, key=lambda level: level.throughput.value or 0.0)
-    quota = Quota(requests_per_min=best.requests_per_min, tokens_per_min=best.tokens_per_min)
+    best = max(levels or free, key=lambda level: level.throughput.value or 0.0)
+    quota = named
+    if levels:
+        quota = Quota(requests_per_min=best.requests_per_min, tokens_per_min=best.tokens_per_min)
     ceiling, which = quota_agents_per_s(
         quota,
         requests_per_agent=best.calls_per_agent,
@@ -387,8 +403,9 @@ def node_rows(
             )
         )
     rows.append(_parked(climbed))
-    if bindings and bindings[0].what == MACHINE and bindings[0].side == FREE:
-        top = max(free, key=lambda level: level.throughput.value or 0.0)
+    top = max(free, key=lambda level: level.throughput.value or 0.0, default=None)
+    is_ours = top is not None and top.others_cores <= OTHERS_CORES * asked.cores
+    if top and is_ours and bindings[0].what == MACHINE and bindings[0].side == FREE:
         alone = asked.cores * (top.throughput.value or 0.0) / max(engine_cores(top), 1e-9)
         rows.append(
             Row(

@@ -14,7 +14,7 @@ FULL = 0.85
 """Share of its ceiling from which a resource binds: averages over seconds hide shorter queues."""
 QUOTA_FULL = 0.8
 """Of a quota: clients told to wait leave some of it unused."""
-MACHINE, LLM_QUOTA = "machine CPU", "LLM quota"
+MACHINE, STRANGERS, LLM_QUOTA = "machine CPU", "CPU of strangers", "LLM quota"
 ONE_THREAD = ("redis", "driver", "witness", "harness")
 """Kinds whose process has no use for a second core."""
 NAMES = {
@@ -63,6 +63,8 @@ def shares_of(level: Level, *, cores: int, is_one_thread: bool) -> tuple[Share, 
         for one in level.used
     ]
     found.append(_share(MACHINE, level.machine_cores, float(cores), "everything that runs on it"))
+    if level.others_cores > 0:
+        found.append(_share(STRANGERS, level.others_cores, float(cores), "what is not of this run"))
     quota = Quota(requests_per_min=level.requests_per_min, tokens_per_min=level.tokens_per_min)
     allowed, which = quota_agents_per_s(
         quota,
@@ -101,7 +103,7 @@ def _what(shares: Sequence[Share]) -> str:
         if share.name == LLM_QUOTA and share.ratio >= QUOTA_FULL:
             return share.name
     for share in shares:
-        if share.name in full and share.name != MACHINE:
+        if share.name in full and share.name not in (MACHINE, STRANGERS):
             return share.name
     return MACHINE if MACHINE in full else ""
 
@@ -128,9 +130,8 @@ def _text(what: str, level: Level, shares: Sequence[Share], cores: int) -> str:
         share = by_name[what]
         return f"{what}: {share.used:.2f} of {share.ceiling:g} cores {where}; of all CPU {told}"
     return (
-        f"nothing that is measured here: {where} no resource is above {FULL:.0%} of its ceiling "
-        f"({machine.ratio:.0%} of the machine's CPU), so it is inside the engine: slots, locks or "
-        "waits"
+        f"inside the engine, slots, locks or waits: {where} no resource that is measured is above "
+        f"{FULL:.0%} of its ceiling ({machine.ratio:.0%} of the machine's CPU)"
     )
 
 

@@ -16,16 +16,26 @@ from harness.capacity.record import FAULT, FREE, PARKED, PROBE, QUOTA, Level, Us
 from harness.capacity.usl import Estimate
 from harness.clock import NS_PER_MS, NS_PER_S
 from harness.facts import RunFacts, Sample
-from harness.history import NONE, AgentStatus, Evidence, Flags, Ints, Kind, RequestOutcome
+from harness.history import (
+    NONE,
+    AgentStatus,
+    Evidence,
+    Flags,
+    Ints,
+    Kind,
+    RequestOutcome,
+    Starts,
+)
 from harness.measures.ratios import student_quantile
 from harness.measures.repeats import repeats_of
-from harness.measures.series import load_begin_ns
 from harness.scenario import Scenario
 
 Floats = NDArray[np.float64]
 
 SETTLE_RATIO = 0.25
 """Of the arrivals' span, left out at its begin."""
+SETTLE_TIMES = 1.5
+"""Of the time of the quickest agents, left out at least."""
 WINDOW_S_MIN = 2.0
 ARRIVALS_MIN = 8
 SLICES = 5
@@ -35,6 +45,8 @@ SPREAD_MIN = 0.03
 than what one of them shows."""
 SHORT_RATIO = 0.1
 """Share of the arrivals that is left over at a saturated level."""
+SLOWER_MIN = 1.2
+"""How much slower agents get from the first to the last third of a saturated level, at least."""
 SENT_RATIO_MIN = 0.95
 LATENESS_MS_MAX = 250.0
 """p99 of the generator's own delay beyond which its load was not the one that was asked for."""
@@ -140,14 +152,20 @@ def read_level(
 
 
 def window_of(evidence: Evidence) -> Window | None:
-    """From the settling to the last arrival; None where that is too little."""
-    intended = evidence.starts.intended_ns
-    intended = intended[intended != NONE]
+    """From the settling to the last arrival; None where that is too little.
+
+    Until the first agents could have ended, in flight only grows: so long it is settling, too, but
+    for no more than half of the arrivals' span.
+    """
+    starts = evidence.starts
+    intended = starts.intended_ns[starts.intended_ns != NONE]
     if len(intended) < ARRIVALS_MIN:
         return None
-    begin = min(int(intended.min()), load_begin_ns(evidence) or int(intended.min()))
-    end = int(intended.max())
-    window = Window(begin_ns=begin + int(SETTLE_RATIO * (end - begin)), end_ns=end)
+    begin, end = int(intended.min()), int(intended.max())
+    took = (starts.ended_ns - starts.intended_ns)[starts.ended_ns != NONE]
+    first = SETTLE_TIMES * float(np.percentile(took, 10)) if len(took) else 0.0
+    settling = min(max(SETTLE_RATIO * (end - begin), first), 0.5 * (end - begin))
+    window = Window(begin_ns=begin + int(settling), end_ns=end)
     return window if window.seconds >= WINDOW_S_MIN else None
 
 
@@ -175,9 +193,6 @@ def _with_agents(level: Level, evidence: Evidence, window: Window) -> Level:
     took_ms = (starts.ended_ns - starts.intended_ns)[arrived & has_ended] / NS_PER_MS
     begin, end = (_in_flight(evidence, at) for at in (window.begin_ns, window.end_ns))
     arrived_count = int(np.count_nonzero(arrived))
-    # Two counts of agents in flight differ by the root of twice their number; a backlog by more.
-    grew = end - begin
-    is_short = grew > max(SHORT_RATIO * arrived_count, 2 + 2 * math.sqrt(2 * (begin + 1)))
     unfinished = int(np.count_nonzero(arrived & ~has_ended))
     p50, p99 = np.percentile(took_ms, [50, 99]) if len(took_ms) else (0.0, 0.0)
     return replace(
@@ -192,8 +207,34 @@ def _with_agents(level: Level, evidence: Evidence, window: Window) -> Level:
         agent_ms_p99=round(float(p99), 1),
         agents_count=len(took_ms),
         unfinished_count=unfinished,
-        is_saturated=is_short,
+        is_saturated=is_backlog(
+            arrived_count, begin=begin, grew=end - begin, slower=slowed(starts, window)
+        ),
     )
+
+
+def is_backlog(arrived: int, *, begin: int, grew: int, slower: float) -> bool:
+    """Whether what is left over of a window's arrivals is a backlog.
+
+    Two counts of agents in flight differ by the root of twice their number by chance alone. Beyond
+    four times that it is a backlog. Beyond once, it is one if whoever comes later waits for it: a
+    crowd of arrivals alone makes nobody slower.
+    """
+    chance = math.sqrt(2 * (begin + 1))
+    if grew <= max(SHORT_RATIO * arrived, 2 + chance):
+        return False
+    return grew > 2 + 4 * chance or slower >= SLOWER_MIN
+
+
+def slowed(starts: Starts, window: Window) -> float:
+    """Median time of the last third of the window's arrivals, by that of its first third."""
+    rows = np.flatnonzero(window.holds(starts.intended_ns) & (starts.ended_ns != NONE))
+    rows = rows[np.argsort(starts.intended_ns[rows])]
+    third = len(rows) // 3
+    if not third:
+        return 1.0
+    took = (starts.ended_ns - starts.intended_ns)[rows]
+    return float(np.median(took[-third:]) / np.median(took[:third]))
 
 
 def _in_flight(evidence: Evidence, at_ns: int) -> int:

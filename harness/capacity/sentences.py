@@ -41,12 +41,13 @@ def doubts_of(result: CapacityResult) -> Iterator[str]:
         "scenario's programs and LLM latency. Several nodes share a store and a network, which no "
         "figure here has seen."
     )
+    others = [one.others_cores for one in counted]
+    if others and max(others) > OTHERS_CORES * result.cores:
+        yield (
+            f"Strangers took {min(others):.2f} to {max(others):.2f} of {result.cores} cores while "
+            "levels ran: the engine had less."
+        )
     for level in counted:
-        if result.cores and level.others_cores > OTHERS_CORES * result.cores:
-            yield (
-                f"Strangers took {level.others_cores:.2f} of {result.cores} cores at "
-                f"{level.offered_per_s:g}/s: the engine had less."
-            )
         if level.is_generator_full:
             yield f"The harness was full at {level.offered_per_s:g}/s: that level does not count."
     if counted:

@@ -22,6 +22,9 @@ LEVELS_MIN = 5
 """Different concurrencies below which three unknowns are not told from noise."""
 REACH = 2.0
 """Largest measured concurrencies up to which anything is said."""
+ERROR_MAX = 0.05
+"""Relative error of the fit from which its peak is not stated: an engine with a hard limit bends
+more sharply than the law can, which then makes a peak of its own."""
 DRAWS = 1000
 TAIL = 2.5
 """Percent on either side of an interval of 95 %."""
@@ -117,6 +120,7 @@ def fit_scalability(
     residual_wide = (residual - residual.mean()) * wider
     drawn = fitted * (1 + chance.choice(residual_wide, size=(DRAWS, len(n))))
     many = _fit(n, np.maximum(drawn, _TINY))
+    error = float(np.sqrt(np.mean(residual**2)))
     reach = float(REACH * n.max())
     one = _curve(best[0])
     source = f"bootstrap of the residuals of {len(n)} runs, {DRAWS} draws"
@@ -129,9 +133,11 @@ def fit_scalability(
         rate=_estimate(one.rate, rates, source),
         contention=_estimate(one.contention, contentions, source),
         coherency=_estimate(one.coherency, coherencies, source),
-        peak_concurrency=_peak(one, contentions, coherencies, reach, source),
+        peak_concurrency=_peak(one, contentions, coherencies, reach, source)
+        if error <= ERROR_MAX
+        else Estimate(value=None, reason=f"the law fits these levels to {error:.1%} only"),
         peak_per_s=_estimate(float(_values(best, grid).max()), heights, source),
-        error_ratio=float(np.sqrt(np.mean(residual**2))),
+        error_ratio=error,
         reach=reach,
     )
 

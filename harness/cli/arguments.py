@@ -48,6 +48,9 @@ def parser() -> argparse.ArgumentParser:
     _add_shrink(
         commands.add_parser("shrink", help="a smaller scenario that still shows a run's anomaly")
     )
+    _add_capacity(
+        commands.add_parser("capacity", help="a ladder of load: how many agents, what binds")
+    )
     _add_sweep(commands.add_parser("sweep", help="strike every call of one program at every point"))
     _add_report(
         commands.add_parser("report", help="write the page of a stored matrix or run again")
@@ -235,6 +238,68 @@ def _add_sweep(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--dry-run", action="store_true", help="check and draw everything, start nothing"
     )
+    _add_machine(command)
+
+
+def _add_capacity(command: argparse.ArgumentParser) -> None:
+    command.description = (
+        "Runs a scenario at one rate after the other, without and with a quota of the LLM, then "
+        "with a pod killed, and says how many agents a second an engine does on this machine, what "
+        "stops them and what to buy. See docs/capacity.md."
+    )
+    command.add_argument(
+        "engine",
+        nargs="?",
+        default=None,
+        metavar="ENGINE[:VARIANT]",
+        help="a name of `onceproof list` (default: dapr_workflow)",
+    )
+    command.add_argument("--store", default=None, help="default: the engine's first")
+    command.add_argument(
+        "--scenario", default="ladder", metavar="NAME", help="or a YAML file (default: ladder)"
+    )
+    command.add_argument(
+        "--set",
+        dest="overrides",
+        action="append",
+        default=[],
+        metavar="FIELD=VALUE",
+        help="set a field of the scenario; may be repeated",
+    )
+    command.add_argument(
+        "--from",
+        dest="stored",
+        type=Path,
+        metavar="DIRECTORY",
+        help="a stored ladder: run nothing, answer anew for another target or price table",
+    )
+    target = command.add_argument_group("what for")
+    target.add_argument("--slo", metavar="TIME", help="p99 of an agent, as in 5s or 800ms")
+    target.add_argument("--target", type=float, metavar="N", help="agents a second to plan for")
+    target.add_argument("--rpm", type=int, metavar="N", help="your quota of requests a minute")
+    target.add_argument("--tpm", type=int, metavar="N", help="your quota of tokens a minute")
+    target.add_argument("--nodes-max", type=int, metavar="N", help="nodes that may be bought")
+    target.add_argument(
+        "--use", type=float, default=0.7, metavar="RATIO", help="use of a node (default: 0.7)"
+    )
+    target.add_argument(
+        "--prices", type=Path, metavar="FILE", help="price table (default: scenarios/prices.yaml)"
+    )
+    size = command.add_argument_group("how much")
+    size.add_argument("--levels", type=int, default=7, metavar="N", help="planned (default: 7)")
+    size.add_argument(
+        "--seconds", type=float, default=20.0, metavar="N", help="of arrivals a level (default: 20)"
+    )
+    size.add_argument("--repeats", type=int, default=1, metavar="N", help="runs of each level")
+    size.add_argument(
+        "--minutes", type=float, default=15.0, metavar="N", help="no level begins after"
+    )
+    size.add_argument(
+        "--parked", type=int, default=200, metavar="N", help="agents that only wait; 0 for none"
+    )
+    size.add_argument("--seed", type=int, default=1, help="fixes every draw (default: 1)")
+    size.add_argument("--dry-run", action="store_true", help="check everything, start nothing")
+    _add_own(command)
     _add_machine(command)
 
 

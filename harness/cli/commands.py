@@ -10,6 +10,7 @@ from harness.archive import read_plan
 from harness.claims import load_claims
 from harness.cli import running
 from harness.cli.asking import orders_of, sweep_orders_of
+from harness.cli.capacity import capacity
 from harness.cli.gating import gate_runs, make_baseline
 from harness.cli.job_summary import tell_job
 from harness.cli.own import own_again
@@ -240,6 +241,7 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "repro": repro,
     "shrink": shrink,
     "sweep": sweep,
+    "capacity": capacity,
     "report": report,
     "gate": gate_runs,
     "baseline": make_baseline,

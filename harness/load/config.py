@@ -12,7 +12,7 @@ import msgspec
 from harness.errors import UsageError
 
 SCHEMA = 1
-SHAPES = ("constant", "ramp", "at_once")
+SHAPES = ("constant", "ramp", "spike", "at_once")
 FILE = "live/driver.json"
 """Where the configuration stands in a run's directory."""
 
@@ -37,7 +37,7 @@ class DriverConfig:
     deadline_s: float
     """From the first intended start; what has not ended then is left over as info."""
     shape: str = "constant"
-    """constant | ramp | at_once; the plan has shaped the unit-rate times already."""
+    """constant | ramp | spike | at_once; the plan has shaped the unit-rate times already."""
     rate_per_s: float | None = None
     """Agents per second; None starts all at once."""
     starts_in_flight: int = 64

@@ -1,6 +1,7 @@
-"""docs/*.schema.json: the JSON Schema of results.json and matrix.json, made from the records.
+"""docs/*.schema.json: the JSON Schema of results.json, matrix.json and capacity.json.
 
-`make tables` writes them anew. A reader in another language can rely on them.
+They are made from the records; `make tables` writes them anew. A reader in another language can
+rely on them.
 """
 
 import dataclasses
@@ -12,13 +13,17 @@ import msgspec
 import pytest
 
 from harness import results, verdict
+from harness.capacity import record as capacity_record
+from harness.capacity import usl
+from harness.capacity.record import CapacityResult
 from harness.results import SCHEMA, MatrixResult, RunResult, decode_run, encode
 from tests import report_fixtures as fixtures
 from tests.contract.test_registries import texts_of
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
-FILES = {"results": RunResult, "matrix": MatrixResult}
+FILES = {"results": RunResult, "matrix": MatrixResult, "capacity": CapacityResult}
+VOCABULARY = (results, verdict, capacity_record, usl)
 KEPT = ROOT / "tests" / "histories" / "results-1.json"
 """A results.json as the first reader of schema 1 wrote it."""
 
@@ -31,7 +36,7 @@ def documents() -> dict[str, bytes]:
 def _document(name: str, record: type) -> bytes:
     found: dict[str, Any] = msgspec.json.schema(record)
     for title, definition in found["$defs"].items():
-        owner = getattr(results, title, None) or getattr(verdict, title)
+        (owner, *_) = [getattr(one, title) for one in VOCABULARY if hasattr(one, title)]
         for field, text in texts_of(owner).items():
             definition["properties"][field]["description"] = text.replace("\\|", "|")
     found["$defs"][record.__name__]["properties"]["schema"] = {

@@ -7,7 +7,7 @@ import pytest
 from harness.capacity.assess import Asked, Climbed, assess, plateau_of
 from harness.capacity.binding import LLM_QUOTA, MACHINE
 from harness.capacity.ladder import planned_rates, quota_rates
-from harness.capacity.level import Reading
+from harness.capacity.level import Reading, is_backlog
 from harness.capacity.prices import LlmPrice, NodePrice, Prices
 from harness.capacity.purchase import Target
 from harness.capacity.record import CapacityResult, decode, encode
@@ -98,7 +98,37 @@ def test_the_machine_is_named_where_it_is_full() -> None:
     result = assessed(model)
 
     assert result.bindings[0].what == MACHINE
-    assert any("Strangers took" in one for one in result.doubts)
+    assert "CPU of strangers 31%" in result.bindings[0].text
+    assert any("Strangers took 0.60 to 0.60 of 2 cores" in one for one in result.doubts)
+    assert any("lower bound" in one for one in result.unknowns)
+    assert [row.name for row in result.node if "without the harness" in row.name] == []
+
+
+def test_what_the_harness_took_could_have_been_the_engines() -> None:
+    """By the utilisation law, where the machine is full of nobody else."""
+    result = assessed(replace(FREE, worker_s=0.1, driver_cores=0.75))
+    (row,) = [row for row in result.node if "without the harness" in row.name]
+
+    assert result.bindings[0].what == MACHINE
+    assert row.value == "up to 20.2 agents/s"
+
+
+@pytest.mark.parametrize(
+    ("arrived", "begin", "grew", "slower", "is_one"),
+    [
+        (215, 54, 61, 1.09, True),
+        (175, 15, 44, 1.32, True),
+        (111, 18, 15, 1.0, False),
+        (111, 18, 15, 1.3, True),
+        (42, 4, 4, 2.0, False),
+        (1000, 400, 90, 2.0, False),
+    ],
+)
+def test_a_backlog_is_told_from_a_crowd(
+    arrived: int, begin: int, grew: int, slower: float, is_one: bool
+) -> None:
+    """Figures of real levels among them: a late crowd of arrivals makes nobody slower."""
+    assert is_backlog(arrived, begin=begin, grew=grew, slower=slower) is is_one
 
 
 def test_littles_law_holds_at_steady_levels_and_is_red_at_others() -> None:

@@ -81,6 +81,14 @@ def test_a_peak_outside_of_the_range_is_not_stated() -> None:
     assert found.peak_per_s.value == pytest.approx(KNOWN.at(16.0), rel=1e-6)
 
 
+def test_a_hard_limit_is_not_taken_for_a_peak() -> None:
+    """Ten slots: throughput stays where it is, however many wait; the law would have it fall."""
+    found = fit_scalability(LEVELS, np.minimum(LEVELS, 10.0), seeds.array_stream(1, "usl"))
+
+    assert found.peak_concurrency.value is None
+    assert "the law fits these levels" in found.peak_concurrency.reason
+
+
 def test_too_few_levels_make_no_curve() -> None:
     """Four concurrencies, and those below 1, do not carry three unknowns."""
     levels = np.array([0.2, 0.5, 1.0, 2.0, 4.0, 8.0, 8.0])

@@ -121,6 +121,16 @@ def test_arrivals_come_at_unit_rate(shape: str) -> None:
     assert half == pytest.approx({"constant": 0.5, "ramp": 0.25}[shape], abs=0.08)
 
 
+def test_half_of_a_spike_comes_as_a_crowd() -> None:
+    """Within a fiftieth of the span, after two fifths of it; the rest comes evenly."""
+    load = LoadSpec(agents=400, shape="spike", warm_up_agents=0)
+    times = [agent.at_ns / 1e9 for agent in draw_agents(replace(SCENARIO, load=load), 1)]
+
+    assert times == sorted(times)
+    assert sum(160 <= time < 168 for time in times) / 400 == pytest.approx(0.5, abs=0.08)
+    assert sum(time < 160 for time in times) / 400 == pytest.approx(0.2, abs=0.05)
+
+
 def test_at_once_means_at_once() -> None:
     """`scale` and every warm-up offer all agents in the first moment."""
     load = LoadSpec(agents=5, shape="at_once")

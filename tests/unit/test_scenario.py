@@ -161,7 +161,7 @@ def test_what_is_no_scenario_is_the_callers_to_mend(data: object) -> None:
         ("load.agents=0", "load.agents is 0, expected at least 1"),
         ("load.agents=-5", "load.agents is -5, expected at least 1"),
         ("load.agents=200001", "expected at most 200000"),
-        ("load.shape=wave", "load.shape is 'wave', known: constant, ramp, at_once"),
+        ("load.shape=wave", "load.shape is 'wave', known: constant, ramp, spike, at_once"),
         ("load.rate_per_s=0", "load.rate_per_s is 0"),
         ("load.starts_in_flight=0", "load.starts_in_flight is 0"),
         ("load.warm_up_agents=-1", "load.warm_up_agents is -1"),

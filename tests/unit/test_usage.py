@@ -1,12 +1,22 @@
 """What processes cost: per kind, the dead included, from the begin of the load."""
 
 import os
+import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from harness.cluster.processes import Exit, Process
-from harness.cluster.usage import Usage, cpu_s_of, kind_of, live_cpu_s, tree_rss_mb
+from harness.cluster.usage import (
+    Usage,
+    cpu_s_of,
+    kind_of,
+    live_cpu_s,
+    machine_cpu_s,
+    tree_rss_mb,
+)
+from harness.runner.costs import Costs
 
 NOBODY = 2_000_001
 """Above the largest process id of any Linux."""
@@ -60,3 +70,34 @@ def test_a_process_that_is_gone_costs_nothing_more() -> None:
     """It may end between a look at the list and a look at /proc."""
     assert live_cpu_s(NOBODY) == 0.0
     assert tree_rss_mb(NOBODY) == 0.0
+
+
+def test_the_machine_counts_what_anybody_spends() -> None:
+    """At least what this process spends meanwhile, and never a decade at once."""
+    before, own = machine_cpu_s(), time.process_time()
+    while time.process_time() - own < 0.06:
+        sum(range(1000))
+
+    assert 0.02 < machine_cpu_s() - before < 0.06 + 2 * (os.cpu_count() or 1)
+
+
+class Group:
+    """As many processes as a run has had."""
+
+    def __init__(self, *processes: Process) -> None:
+        self.all = list(processes)
+
+
+def test_a_look_keeps_what_was_spent_by_then() -> None:
+    """A sample a look, the harness among the kinds; `rows` is not changed by it."""
+    costs = Costs()
+    group: Any = Group(dead("worker-agents-1.1", 2.0))
+    costs.begin(group)
+    costs.look(group, t_ns=5, started=3, ended=1)
+    group.all.append(dead("worker-agents-1.2", 1.5))
+    costs.look(group, t_ns=6, started=4, ended=4)
+
+    assert [one.cpu_s["worker"] for one in costs.samples] == [2.0, 3.5]
+    assert [(one.t_ns, one.started, one.ended) for one in costs.samples] == [(5, 3, 1), (6, 4, 4)]
+    assert all(one.cpu_s["harness"] > 0 for one in costs.samples)
+    assert {row.name: row.cpu_s for row in costs.rows(group)}["worker"] == 1.5
