@@ -6,13 +6,15 @@ and a run with problems is unknown, never valid.
 
 import hashlib
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from harness.commits import SCHEMA as HISTORY_SCHEMA
+from harness.commits import EngineHistory
 from harness.drafts import plain_file_problem, write_whole
 from harness.errors import MachineError, UsageError
 from harness.evidence import DriverEvent, evidence_of, to_tables
@@ -27,8 +29,8 @@ FILE_BYTES_MAX = 2 << 30
 """A larger file of JSON is none of ours: a program of each of 200,000 agents takes 0.6 GB."""
 LIVENESS_NS_MAX = 10**18
 SEALED = ("plan.json", "programs.jsonl", "environment.json", "run.json", "live/driver.jsonl")
-SEALED_IF_THERE = ("engine.json",)
-"""Only runs of a worker of the user's own have it."""
+SEALED_IF_THERE = ("engine.json", "history.json")
+"""Of a worker of the user's own; of runs whose engine was asked for its history."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +44,8 @@ class Archived:
     environment: dict[str, str]
     misheard: tuple[str, ...] = ()
     """What workers answered the driver that it could not use, in words."""
+    history: EngineHistory = field(default_factory=EngineHistory)
+    """The engine's own; what is wrong with it is its reason, and no problem of the evidence."""
 
 
 def read_run(root: Path) -> Archived:
@@ -75,6 +79,7 @@ def read_run(root: Path) -> Archived:
         facts=facts,
         environment=_read_strings(root / "environment.json"),
         misheard=misheard(events),
+        history=read_history(root / "history.json"),
     )
 
 
@@ -253,6 +258,23 @@ def _read_record(path: Path, kind: type[RunFacts], problems: list[str]) -> RunFa
             return found
         problems.append(f"{path.name}: schema is {found.schema}, this version reads {SCHEMA}")
     return None
+
+
+def read_history(path: Path) -> EngineHistory:
+    """What the engine said; no verdict rests on it, so damage costs the figure alone."""
+    try:
+        found = msgspec.json.decode(_bytes_of(path), type=EngineHistory)
+    except FileNotFoundError:
+        return EngineHistory(reason="no history.json: the run ended early, or is of before it was")
+    except OSError as error:
+        return EngineHistory(reason=f"history.json: {error.strerror or error}")
+    except UNREADABLE as error:
+        return EngineHistory(reason=f"history.json: {_short(error)}")
+    if found.schema not in (HISTORY_SCHEMA, HISTORY_SCHEMA - 1):
+        return EngineHistory(
+            reason=f"history.json: schema is {found.schema}, this version reads {HISTORY_SCHEMA}"
+        )
+    return found
 
 
 def _read_strings(path: Path) -> dict[str, str]:

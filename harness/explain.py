@@ -3,10 +3,14 @@
 import numpy as np
 
 from harness.clock import NS_PER_S
+from harness.commits import EngineHistory
 from harness.errors import UsageError
 from harness.history import NONE, AgentStatus, Evidence, FaultWindow, Kind, RequestOutcome
+from harness.measures.commits import dated_of
 from harness.measures.series import load_begin_ns
 
+Line = tuple[float, str]
+"""Its place among the sequence numbers, and its text."""
 OUTCOMES = {
     RequestOutcome.OPEN: "never answered",
     RequestOutcome.LIMITED: "limited (429)",
@@ -15,10 +19,11 @@ OUTCOMES = {
 }
 
 
-def explain(evidence: Evidence, agent: str) -> str:
+def explain(evidence: Evidence, agent: str, history: EngineHistory | None = None) -> str:
     """Every request of an agent in the ledger's order, with the faults between them.
 
-    Times are seconds after the begin of the load.
+    Times are seconds after the begin of the load. What the engine's own history dates stands where
+    the clocks put it.
 
     Raises:
         UsageError: no such agent in the plan.
@@ -28,13 +33,14 @@ def explain(evidence: Evidence, agent: str) -> str:
         raise UsageError(f"no agent {agent!r} in this run; its agents are {known} ...")
     index = evidence.names.agents.index(agent)
     begin = load_begin_ns(evidence)
-    lines = [(0, entry) for entry in _start_lines(evidence, index, begin)]
+    lines: list[Line] = [(0, entry) for entry in _start_lines(evidence, index, begin)]
     rows = np.flatnonzero(evidence.requests.agent == index)
     callers = {evidence.names.callers[evidence.requests.caller[row]] for row in rows}
     for row in rows:
         lines += _request_lines(evidence, int(row), begin)
     for fault in evidence.faults:
         lines += _fault_lines(fault, begin, is_near=bool(callers & set(fault.victims)))
+    lines += _commit_lines(evidence, index, history or EngineHistory(), begin)
     for row in np.flatnonzero(evidence.outcomes.agent == index):
         outcomes = evidence.outcomes
         carried = _receipt(int(outcomes.receipt[row]), int(outcomes.mark[row]))
@@ -61,7 +67,7 @@ def _start_lines(evidence: Evidence, index: int, begin: int) -> list[str]:
     return lines
 
 
-def _request_lines(evidence: Evidence, row: int, begin: int) -> list[tuple[int, str]]:
+def _request_lines(evidence: Evidence, row: int, begin: int) -> list[Line]:
     requests = evidence.requests
     path = evidence.names.paths[requests.path[row]] if requests.path[row] != NONE else "?"
     caller = evidence.names.callers[requests.caller[row]]
@@ -84,10 +90,34 @@ def _request_lines(evidence: Evidence, row: int, begin: int) -> list[tuple[int, 
     return [*lines, (int(requests.end_seq[row]), ended)]
 
 
-def _fault_lines(fault: FaultWindow, begin: int, *, is_near: bool) -> list[tuple[int, str]]:
+def _commit_lines(evidence: Evidence, index: int, history: EngineHistory, begin: int) -> list[Line]:
+    """After whatever had begun or ended by the engine's own date."""
+    requests = evidence.requests
+    dated = dated_of(evidence, history)
+    lines: list[Line] = []
+    for place in np.flatnonzero(dated.agent == index):
+        since_ns, until_ns = int(dated.since_ns[place]), int(dated.until_ns[place])
+        has_ended = (requests.end_seq != NONE) & (requests.end_ns <= since_ns)
+        seq = max(
+            int(requests.begin_seq[requests.begin_ns <= since_ns].max(initial=0)),
+            int(requests.end_seq[has_ended].max(initial=0)),
+        )
+        span = f", {(until_ns - since_ns) / NS_PER_S:.3f} s later at most"
+        lines.append(
+            (
+                seq + 0.5,
+                f"{_s(since_ns, begin)}  the engine's history keeps "
+                f"{_receipt(int(dated.value[place]), int(dated.mark[place]))}"
+                f"{span if until_ns > since_ns else ''}",
+            )
+        )
+    return lines
+
+
+def _fault_lines(fault: FaultWindow, begin: int, *, is_near: bool) -> list[Line]:
     whom = ", ".join(fault.victims)
     mine = " (ran steps of this agent)" if is_near else ""
-    lines = []
+    lines: list[Line] = []
     if fault.fired_seq != NONE:
         lines.append(
             (

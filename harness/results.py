@@ -126,6 +126,38 @@ class Repeats:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EngineCommits:
+    """Repeats against the engine's own history; beside S2 and S3, and no verdict rests on it."""
+
+    reason: str
+    """Why there are no figures; empty when there are."""
+    bound: str
+    """What limited the asking; empty when every chosen agent was asked."""
+    chosen_count: int
+    """Agents that a fault had hit or that repeated something."""
+    read_count: int
+    """Of these, agents whose history was read."""
+    commits_count: int
+    """Answers and tool results that the engine's history names."""
+    before_count: int
+    """Repeats that began before the engine had the step's result: at-least-once permits them."""
+    after_count: int
+    """Repeats that began after the engine had it."""
+    unordered_count: int
+    """Repeats too close to the commit for the clocks, or of steps without a dated commit."""
+    unread_count: int
+    """Repeats of agents whose history was not read."""
+    stamp_ms: float
+    """Uncertainty allowed for the resolution of time stamps."""
+    drift_ms: float
+    """Uncertainty by the wall clock: how far it moved against the monotonic one in the run."""
+    lag: Distribution
+    """From an answer at the witness to the engine's first date of its commit."""
+    lag_certain: Distribution
+    """To the date from which it was kept for certain; the same where the engine has one date."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ClientBehaviour:
     """How an engine treats the LLM as a customer; made by `harness.measures.client`."""
 
@@ -327,6 +359,8 @@ class RunResult:
     """What the gate compares; none in results of before there was a gate."""
     thresholds: tuple[ThresholdRow, ...] = ()
     """Of the scenario; a broken one makes the exit code 3 where it would be 0 or 2."""
+    commits: EngineCommits | None = None
+    """None in results of before it was measured, and in runs that were not judged."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

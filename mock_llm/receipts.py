@@ -92,6 +92,16 @@ def parse_call_id(identifier: str) -> tuple[Receipt, int] | None:
     return Receipt(int(value, 16), int(mark, 16) if mark else UNMARKED), int(index)
 
 
+def all_in(text: str) -> list[Receipt]:
+    """The receipts in a text of any form, those in ids of tool calls included; each once."""
+    found = [*_IN_TEXT.findall(text), *(match[:2] for match in _CALL_ID.findall(text))]
+    return list(
+        dict.fromkeys(
+            Receipt(int(value, 16), int(mark, 16) if mark else UNMARKED) for value, mark in found
+        )
+    )
+
+
 def choice(value: int, count: int) -> int:
     """Which of so many branches an answer with this receipt value takes, from 0.
 

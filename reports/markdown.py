@@ -11,6 +11,7 @@ from pathlib import Path
 from harness.results import MatrixResult
 from reports import compare, headline, rows, wording
 from reports.claims import claim_rows
+from reports.commits import commits_table
 from reports.compare import Column
 from reports.concerns import concerns
 from reports.overview import at_a_glance, environments, exit_meaning
@@ -150,8 +151,8 @@ def _run(column: Column, directory: Path | None, examples: int) -> Iterator[str]
     for one in refutations(run, directory):
         yield ""
         yield from _refutation(one, examples)
-    promises = promise_table(run)
-    tables = (*sweep_tables(run), *rows.tables(run), *((promises,) if promises else ()))
+    beside = (promise_table(run), commits_table(run))
+    tables = (*sweep_tables(run), *rows.tables(run), *(one for one in beside if one))
     yield ""
     yield "<details><summary>Figures</summary>"
     for table in tables:

@@ -30,8 +30,7 @@ def promise_table(run: RunResult) -> Table | None:
         rows=tuple(_row(row) for row in run.promises),
         note="Looked at: agents for L and R, steps for S1 to S3, tool effects for S4 and S5. "
         "Bounds are at 95 %; the one per exposure takes steps of one kill as independent, which "
-        "they are not quite. Not judged: neither the ledger nor the engine's history could order "
-        "these repeats.",
+        "they are not quite. Not judged: the ledger does not show enough of them to tell.",
     )
 
 

@@ -12,6 +12,7 @@ from markupsafe import Markup
 from harness.results import Assumption
 from reports import plots, rows, wording
 from reports.client import client_table
+from reports.commits import commits_table
 from reports.compare import Column, State
 from reports.drawing import Drawing, page_svg
 from reports.footprint import footprint
@@ -185,7 +186,10 @@ def _parts(column: Column) -> tuple[Part, ...]:
         ),
         Part(title="Repeats and their price", tables=some(rows.repeats(run), client_table(run))),
         Part(title="Footprint", tables=some(footprint(run))),
-        Part(title="The promises in figures", tables=some(promise_table(run))),
+        Part(
+            title="The promises in figures",
+            tables=some(promise_table(run), commits_table(run)),
+        ),
     )
     return tuple(part for part in found if part.tables or part.plots)
 

@@ -22,6 +22,7 @@ from harness.results import (
 )
 from harness.verdict import PROMISES, Anomaly, bound_ratio
 from tests.report_client import client_of_run
+from tests.report_commits import commits_of_run
 
 HOSTILE = "<script>alert(1)</script> & \"'|`*_[x](http://e.example)\x1b[31m\u202e"
 """What a stranger's agent may be called."""
@@ -269,6 +270,7 @@ def run_of(
             non_victim_count=4 if struck else 0,
         ),
         client=client_of_run(limited),
+        commits=commits_of_run(struck=struck),
         processes=(
             ProcessRow(name="daprd", count=3 + struck, is_engine=True, cpu_s=71.2, rss_mb_max=412),
             ProcessRow(name="worker", count=3 + struck, is_engine=True, cpu_s=88.9, rss_mb_max=361),
@@ -484,6 +486,7 @@ def hostile_matrix() -> MatrixResult:
         latencies=(replace(run.latencies[0], name=HOSTILE), *run.latencies[1:]),
         environment={HOSTILE: HOSTILE},
         repeat_command=HOSTILE,
+        commits=commits_of_run(struck=1, reason=HOSTILE),
         directory="run-1",
     )
     return replace(matrix_of(hostile), name=HOSTILE, command=HOSTILE, started_utc=HOSTILE)

@@ -190,7 +190,8 @@ def claims(arguments: argparse.Namespace) -> int:
 
 def explain_agent(arguments: argparse.Namespace) -> int:
     """One agent's timeline."""
-    print(explain(read_judged(arguments.run).evidence, arguments.agent))
+    archived = read_judged(arguments.run)
+    print(explain(archived.evidence, arguments.agent, archived.history))
     return 0
 
 

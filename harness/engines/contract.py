@@ -19,6 +19,7 @@ import msgspec
 import uvloop
 from aiohttp import web
 
+from harness.commits import Commit, Commits, earliest
 from harness.engines.walk import problems_of
 from harness.errors import EngineError, MachineError, OnceproofError, UsageError
 from harness.scenario import Program
@@ -181,6 +182,18 @@ class Waiter(Protocol):
         """As `Worker.view`, held back until the agent has ended, at most ``wait_s``."""
 
 
+@runtime_checkable
+class Historian(Protocol):
+    """A worker whose engine keeps a history with dates; see `harness.commits`."""
+
+    async def history(self, agent: str) -> list[Commit] | None:
+        """Every result of the agent that the engine says it has kept; None for an unknown agent.
+
+        Asked after the load, of agents that a fault had hit or that repeated something. Raises as
+        `Worker.start` does.
+        """
+
+
 class Background:
     """The tasks that a worker runs from ``open`` to ``close``: one for an agent, as a rule.
 
@@ -330,6 +343,7 @@ class _Desk:
                 web.post("/agents", self.start),
                 web.post("/agents/status", self.status),
                 web.get("/agents/{agent}", self.view),
+                web.get("/agents/{agent}/history", self.history),
                 web.post("/agents/{agent}/events", self.event),
                 web.get("/healthz", self.health),
                 web.get("/about", self.about),
@@ -386,6 +400,21 @@ class _Desk:
         except EngineError as error:
             return _refusal(503, str(error))
         return _json(200, {"agents": {agent: view for agent, view in views.items() if view}})
+
+    async def history(self, request: web.Request) -> web.Response:
+        """200 with the engine's own commits; 404 for an agent that is not known; 501 without."""
+        agent = request.match_info["agent"]
+        if not isinstance(self.worker, Historian):
+            return _refusal(501, f"the engine's own history is not implemented; agent {agent!r}")
+        if not self.is_ready:
+            return _refusal(503, "not ready yet; ask /healthz")
+        try:
+            commits = await self.worker.history(agent)
+        except EngineError as error:
+            return _refusal(503, str(error))
+        if commits is None:
+            return _refusal(404, f"no history of {agent!r} here")
+        return _json(200, Commits(commits=earliest(commits)))
 
     async def event(self, request: web.Request) -> web.Response:
         """202 when the engine has the event, for good; 404 for an agent that is not known here."""

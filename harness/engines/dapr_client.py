@@ -18,7 +18,9 @@ import msgspec
 from dapr.ext.workflow import WorkflowRuntime, WorkflowState, WorkflowStatus
 from dapr.ext.workflow.aio import DaprWorkflowClient
 
+from harness.commits import Commit
 from harness.engines.contract import About, AgentView
+from harness.engines.dapr_history import history_of
 from harness.errors import EngineError
 from harness.protocols import EngineSpec
 from harness.scenario import Program
@@ -96,6 +98,14 @@ class WorkflowWorker:
                 return False
             await self._client.raise_workflow_event(agent, name, data=payload)
         return True
+
+    async def history(self, agent: str) -> list[Commit] | None:
+        """The results in the workflow's history, its child workflows' included."""
+        assert self._client is not None
+        with _rpc_errors():
+            if await self._client.get_workflow_state(agent, fetch_payloads=False) is None:
+                return None
+            return await history_of(agent)
 
     async def close(self) -> None:
         """Disconnect; what runs goes on elsewhere or later."""

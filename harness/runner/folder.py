@@ -51,6 +51,11 @@ class RunFolder:
         return self.root / "environment.json"
 
     @property
+    def history(self) -> Path:
+        """history.json: what the engine's own history says."""
+        return self.root / "history.json"
+
+    @property
     def address_book(self) -> Path:
         """pods.json, which the driver follows."""
         return self.live / "pods.json"

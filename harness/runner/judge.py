@@ -19,6 +19,7 @@ from harness.errors import HarnessError, UsageError
 from harness.expectations import UNSTATED, expectation_of
 from harness.history import NONE, AgentStatus, Evidence, Kind, RequestOutcome
 from harness.measures.client import client_of
+from harness.measures.commits import commits_of
 from harness.measures.latency import latencies_of, resume_of, slowest_agents
 from harness.measures.recovery import in_flight, victim_resume_ns
 from harness.measures.repeats import repeats_by_fault, repeats_of, steps_used
@@ -112,6 +113,7 @@ def result_of(archived: Archived, *, root: Path) -> RunResult:
         faults_planned=len(plan.faults),
         series=series,
         repeats=repeats_of(evidence),
+        commits=commits_of(evidence, archived.history),
         client=client_of(evidence, requests_per_min=plan.scenario.llm.requests_per_min),
         timelines=timelines_of(
             evidence, [*_worst_agents(rows), *slowest_agents(evidence, SLOWEST_SHOWN)]

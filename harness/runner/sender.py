@@ -91,7 +91,8 @@ class Sender:
         async with gate:
             if not due.payload:
                 due.payload = await self._witness.event(due.agent, due.path)
-            pod = self._pod(due.agent)
+            slot = self._roster.slots[due.agent]
+            pod = pod_of(self._pods, slot, any_pod=self._spec.any_pod_answers)
             is_taken = pod is not None and await self._post(pod, due)
         if not is_taken:
             due.at_ns = self._clock.monotonic_ns() + int(AGAIN_S * NS_PER_S)
@@ -107,9 +108,11 @@ class Sender:
             return False
         return answer.status_code == 202
 
-    def _pod(self, agent: str) -> Pod | None:
-        own = self._pods.by_slot[self._roster.slots[agent]]
-        if own.is_ready:
-            return own
-        others = self._pods.by_slot.values() if self._spec.any_pod_answers else ()
-        return next((pod for pod in others if pod.is_ready), None)
+
+def pod_of(pods: Pods, slot: str, *, any_pod: bool) -> Pod | None:
+    """The pod that answers for an agent of a slot now: the slot's own, or any; None when none."""
+    own = pods.by_slot[slot]
+    if own.is_ready:
+        return own
+    others = pods.by_slot.values() if any_pod else ()
+    return next((pod for pod in others if pod.is_ready), None)

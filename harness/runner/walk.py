@@ -28,6 +28,7 @@ from harness.runner.costs import Costs
 from harness.runner.display import Display
 from harness.runner.driving import Driver
 from harness.runner.folder import RunFolder
+from harness.runner.histories import Asker
 from harness.runner.idle import Idle
 from harness.runner.kept import Kept
 from harness.runner.roster import Roster
@@ -37,6 +38,7 @@ from harness.runner.stage import RunStage, SinceLoad
 from harness.runner.supervisor import RESTART_DELAYS_S, Supervisor
 from harness.runner.watch import Watch
 from harness.scenario import to_json
+from mock_llm.ledger import iter_records
 
 
 @dataclass(slots=True, kw_only=True)
@@ -59,6 +61,8 @@ class Walk:
     _watch: Watch = field(init=False)
     _kept: Kept | None = None
     _idle: Idle | None = None
+    _offset_ns: int = 0
+    """Wall clock less monotonic clock at the begin of the run."""
 
     def __post_init__(self) -> None:
         self._watch = Watch(
@@ -72,7 +76,7 @@ class Walk:
     async def perform(self) -> RunFacts:
         """Do it all; returns what is in run.json then."""
         started = datetime.fromtimestamp(self.clock.wall_ns() / NS_PER_S, UTC)
-        offset_ns = self.clock.wall_ns() - self.clock.monotonic_ns()
+        self._offset_ns = self.clock.wall_ns() - self.clock.monotonic_ns()
         self._write_plan()
         processes = Processes(run=self.folder.root.name, logs=self.folder.logs, clock=self.clock)
         ports = Ports(os.getpid())
@@ -89,7 +93,8 @@ class Walk:
                 ending=ending,
                 processes=self._costs.rows(processes),
                 harness_lag_ms_max=self._watch.lag_ns_max / 1e6,
-                clock_step_ms=(self.clock.wall_ns() - self.clock.monotonic_ns() - offset_ns) / 1e6,
+                clock_step_ms=(self.clock.wall_ns() - self.clock.monotonic_ns() - self._offset_ns)
+                / 1e6,
                 leftovers=tuple(leftovers),
                 samples=tuple(self._costs.samples),
                 cores=len(os.sched_getaffinity(0)),
@@ -147,14 +152,11 @@ class Walk:
             if sender.has_work:
                 beside.append(asyncio.create_task(sender.run()))
             try:
-                return await self._load(
-                    processes,
-                    witness,
-                    pods,
-                    supervisor=supervisor,
-                    rate=rate,
-                    beside=beside,
+                ending = await self._load(
+                    processes, witness, pods, supervisor=supervisor, rate=rate, beside=beside
                 )
+                await self._ask(pods, supervisor.roster, http)
+                return ending
             finally:
                 for task in beside:
                     await stop(task)
@@ -276,6 +278,20 @@ class Walk:
         await self._kept.end()
         self.facts |= {"store": self._kept.figures, "store_reason": self._kept.reason}
         return ending
+
+    async def _ask(self, pods: Pods, roster: Roster, http: httpx.AsyncClient) -> None:
+        """The engine's own history, while the pods still answer."""
+        asker = Asker(
+            agents=frozenset(agent.agent for agent in self.agents),
+            spec=self.spec,
+            pods=pods,
+            roster=roster,
+            clock=self.clock,
+            http=http,
+            offset_ns=self._offset_ns,
+            interrupted=self.interrupted,
+        )
+        await asker.ask(iter(iter_records(self.folder.live)), self.folder.history)
 
     def _trouble(self, *texts: str) -> None:
         known = self.facts.get("troubles", ())

@@ -17,6 +17,7 @@ import msgspec
 import pytest
 
 from harness.cluster.ports import Ports
+from harness.commits import Commits
 from harness.engines.contract import About
 from harness.engines.control.adapter import Control
 from harness.engines.crewai.adapter import CrewAI
@@ -29,7 +30,7 @@ from harness.protocols import Engine
 from harness.scenario import Program
 from mock_llm import receipts
 from mock_llm.ledger import iter_records
-from mock_llm.records import Begin, End
+from mock_llm.records import Begin, End, Opened
 
 ROOT = Path(__file__).parents[2]
 SEED = 7
@@ -74,6 +75,17 @@ class Witness:
     def attempts(self) -> Counter[tuple[str, str, int]]:
         """How often each turn of each step was asked."""
         return Counter((b.agent, b.path, b.turn) for b in self.begins() if b.kind == "step")
+
+    def given(self, agent: str) -> dict[int, int]:
+        """Attempt mark of each answer and tool result -> wall clock when it was given, ns."""
+        records = list(iter_records(self.ledger))
+        (opened,) = (one for one in records if isinstance(one, Opened))
+        own = {one.seq for one in records if isinstance(one, Begin) and one.agent == agent}
+        return {
+            one.mark: one.t_ns + opened.wall_ns - opened.mono_ns
+            for one in records
+            if isinstance(one, End) and one.begin in own
+        }
 
     def applied(self) -> Counter[tuple[str, str]]:
         """How often each effect was applied."""
@@ -376,6 +388,26 @@ def test_an_unknown_agent_is_not_found(pod: Slot) -> None:
     """404 is what allows the driver to start an agent again."""
     assert pod.status("GET", "/agents/nobody") == 404
     assert pod.ask("POST", "/agents/status", {"ids": ["nobody"]}).json() == {"agents": {}}
+
+
+def test_the_engines_own_history_dates_every_result(engine: str, pod: Slot) -> None:
+    """Each answer and tool result, after the witness gave it and before now; 501 without one."""
+    adapter, variant = ENGINES[engine]
+    program = program_of(f"{engine}-history", "tools")
+    pod.post(program)
+    pod.until_ended([program])
+    answer = pod.ask("GET", f"/agents/{program.agent}/history")
+    if "history" in adapter.spec(variant).lacks:
+        assert answer.status_code == 501
+        return
+
+    commits = msgspec.json.decode(answer.content, type=Commits).commits
+    kept = {receipt.mark: one for one in commits for receipt in receipts.find(one.receipt)}
+    given = pod.witness.given(program.agent)
+    assert set(kept) == set(given)
+    for mark, given_ns in given.items():
+        assert given_ns - 1_000_000 <= kept[mark].since_ns <= kept[mark].until_ns <= time.time_ns()
+    assert pod.status("GET", "/agents/nobody/history") == 404
 
 
 def test_a_status_may_be_asked_for_with_a_wait(engine: str, pod: Slot) -> None:

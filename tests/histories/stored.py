@@ -6,6 +6,7 @@ from pathlib import Path
 import msgspec
 
 from harness.archive import read_run, seal
+from harness.commits import EngineHistory
 from harness.facts import RunFacts
 from harness.plan import Cell, Plan, PlannedAgent, PlannedFault, programs_jsonl
 from harness.scenario import FaultSpec, LoadSpec, Scenario
@@ -56,6 +57,8 @@ def store(run: Run, root: Path) -> None:
     facts = RunFacts(started_utc="2026-01-01T00:00:00Z", ending="finished")
     (root / "run.json").write_bytes(msgspec.json.encode(facts))
     (root / "environment.json").write_bytes(b'{"schema": 1, "python": "3"}')
+    history = EngineHistory(reason="not implemented: a story has no engine")
+    (root / "history.json").write_bytes(msgspec.json.encode(history))
     events = b"".join(msgspec.json.encode(event) + b"\n" for event in run.events)
     (root / "live" / "driver.jsonl").write_bytes(events)
     writer = LedgerWriter(root / "live" / "ledger-0001.bin", run="r", seed=SEED, clock=NoClock())

@@ -107,7 +107,10 @@ def has_runtime() -> str:
 
 @pytest.mark.parametrize("engine", ["dapr_workflow", "dapr_agents"])
 def test_dapr_resumes_its_agents_on_loopback_alone(tmp_path: Path, engine: str) -> None:
-    """All patterns, a killed pod: judged, none failed; all listen on loopback; nothing is left."""
+    """All patterns, a killed pod: judged, none failed; all listen on loopback; nothing is left.
+
+    The engine's own history of the agents that were hit is read, and dates results.
+    """
     if reason := has_runtime():
         pytest.skip(reason)
     run = started(tmp_path, engine, EVERY_PATTERN, "park_s=8")
@@ -127,6 +130,9 @@ def test_dapr_resumes_its_agents_on_loopback_alone(tmp_path: Path, engine: str) 
     assert result["agents_completed"] + result["agents_unfinished"] == 40
     assert [fault["kind"] for fault in result["faults"]] == ["kill_pod"]
     assert "signal SIGKILL" in result["faults"][0]["proof"]
+    commits = result["commits"]
+    assert commits["reason"] == "", commits
+    assert commits["read_count"] == commits["chosen_count"] <= commits["commits_count"]
     assert of_run(folder.name) == []
 
 

@@ -22,7 +22,13 @@ from tests.histories.stored import store
 
 NESTED = b'{"schema":1,"steps":' + b"[" * 100_000 + b"]" * 100_000 + b"}"
 HUGE = [0, -1, 1, 2**31, 2**63 - 1, 2**63, 10**400, 1e308, -5.5, None, "", "../../x", [], {}, True]
-FILES = (*SEALED, "live/ledger-0001.bin", "manifest.json", "evidence/requests.parquet")
+FILES = (
+    *SEALED,
+    "history.json",
+    "live/ledger-0001.bin",
+    "manifest.json",
+    "evidence/requests.parquet",
+)
 
 
 @pytest.fixture(scope="session")
@@ -174,6 +180,18 @@ def test_what_is_no_file_is_not_read(place: Path, name: str, kind: str) -> None:
 
     expected = {"plan.json": 254, "run.json": 255}.get(name, 2)
     assert checked(place) == (0 if (name, kind) == ("manifest.json", "missing") else expected)
+
+
+@pytest.mark.parametrize("data", [b"", b'{"agents": [{"agent":', NESTED, b'{"schema": 99}'])
+def test_a_history_that_cannot_be_read_changes_no_verdict(place: Path, data: bytes) -> None:
+    """It is the engine's word: before the seal its damage costs the figure beside, and says so."""
+    (place / "manifest.json").unlink()
+    (place / "history.json").write_bytes(data)
+
+    assert checked(place) == 0
+    commits = judge(place).commits
+    assert commits is not None
+    assert commits.reason.startswith("history.json: ")
 
 
 @pytest.mark.parametrize("name", ["results.json", "anomalies.jsonl", ".results.json.draft"])

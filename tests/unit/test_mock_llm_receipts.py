@@ -71,3 +71,19 @@ def test_ids_of_others_are_none() -> None:
     """A framework's own call ids are no receipts."""
     assert receipts.parse_call_id("call_abc123") is None
     assert receipts.find("a << b >> c <<zz>>") == []
+
+
+def test_all_in_a_text_of_any_form() -> None:
+    """Texts and ids of tool calls inside JSON or a record's own words; each receipt once."""
+    text = (
+        f'{{"content": "{receipts.render(7, 3)} said Ada", "tool_calls": '
+        f'[{{"id": "{receipts.call_id(8, 4, 1)}"}}]}} {receipts.render(7, 3)} '
+        f"{receipts.render(9, -1)} {receipts.call_id(8, -1, 0)} <<nothing>>"
+    )
+
+    assert receipts.all_in(text) == [
+        Receipt(7, 3),
+        Receipt(9, receipts.UNMARKED),
+        Receipt(8, 4),
+        Receipt(8, receipts.UNMARKED),
+    ]

@@ -3,9 +3,11 @@
 from dataclasses import replace
 
 from reports import rows
+from reports.commits import commits_table
 from reports.footprint import footprint_of
 from reports.witnesses import refutations, run_place
 from tests import report_fixtures as fixtures
+from tests.report_commits import commits_of_run
 from tests.report_fixtures import HOSTILE
 
 
@@ -92,3 +94,38 @@ def test_explain_command_is_safe_to_paste(tmp_path) -> None:  # type: ignore[no-
     assert HOSTILE not in witness.command
     assert not run_place(run, tmp_path / "runs" / "m").startswith("/")
     assert run_place(run, tmp_path / "runs" / "m").endswith("runs/m/run-1")
+
+
+def test_repeats_after_the_commit_stand_beside_s2_and_s3() -> None:
+    """With the doubt of the clocks, the bound on the asking, and no p99 of few samples."""
+    run = fixtures.valid_run()
+    table = commits_table(replace(run, commits=commits_of_run(struck=2)))
+    few = commits_of_run(struck=2)
+    few = replace(few, lag=replace(few.lag, count=99))
+    short = commits_table(replace(run, commits=few))
+
+    assert table is not None and short is not None
+    assert [row[1].text for row in table.rows] == [
+        "4",
+        "42",
+        "10",
+        "0",
+        "14.2 ms",
+        "120.0 ms",
+        "21.8 ms",
+        "160.0 ms",
+    ]
+    assert "12 agents were left out" in table.rows[3][2].text
+    assert "1 ms are allowed for time stamps and 0.2 ms" in table.note
+    assert "68 of 80 agents" in table.note
+    assert short.rows[-3][1].text == "–"
+
+
+def test_without_a_history_the_table_says_why() -> None:
+    """The reason is there, and no number that looks measured."""
+    run = fixtures.valid_run()
+    table = commits_table(replace(run, commits=commits_of_run(struck=1, reason="no dates")))
+
+    assert table is not None
+    assert [value.text for value in table.rows[0]] == ["history", "–", "no dates"]
+    assert commits_table(replace(run, commits=None)) is None

@@ -12,6 +12,12 @@ NO_TIMER = "CrewAI has no timer that outlives the process; a sleep in a method s
 NO_EVENT = "a crew has no way to wait for an event"
 NO_CHILD = "a task of a crew cannot be a crew"
 NO_PLAN = "a crew's tasks are fixed before it starts, and a manager delegates by tool calls alone"
+NO_HISTORY = {
+    "nothing": "it keeps nothing",
+    "state": "not implemented: what @persist keeps was not asked for its dates",
+    "checkpoints": "not implemented: checkpoints were not asked for their dates",
+}
+"""By what a variant keeps."""
 WORKER = (sys.executable, "-m", "harness.engines.crewai.worker")
 
 
@@ -88,6 +94,6 @@ class CrewAI:
             intake="volatile",
             any_pod_answers=False,
             kinds=kinds_of(chosen),
-            lacks=chosen.lacks,
+            lacks=chosen.lacks | {"history": NO_HISTORY[chosen.keeps]},
             worker=WORKER,
         )

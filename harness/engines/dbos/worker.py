@@ -14,11 +14,14 @@ import msgspec
 from dbos import DBOS, SetWorkflowID, error
 from sqlalchemy.exc import SQLAlchemyError
 
+from harness.clock import NS_PER_MS
+from harness.commits import Commit
 from harness.engines.contract import About, AgentView, Surroundings, main
 from harness.engines.dbos.adapter import ENGINE, Dbos
 from harness.engines.dbos.agent import agent as agent_workflow
 from harness.errors import EngineError, UsageError
 from harness.scenario import Program
+from mock_llm import receipts
 
 FILE = "dbos.sqlite"
 VERSION = "1"
@@ -30,6 +33,8 @@ ENDED = {
     "CANCELLED": "failed",
     "MAX_RECOVERY_ATTEMPTS_EXCEEDED": "failed",
 }
+WORKFLOWS_MAX = 100
+"""Asked for the history of one agent: its own and its descendants."""
 RUNNING = AgentView(status="running", output="")
 
 
@@ -99,8 +104,39 @@ class DbosWorker:
             return False
         return True
 
+    async def history(self, agent: str) -> list[Commit] | None:
+        """The outputs of the workflow's steps and of its child workflows', dated in milliseconds.
+
+        A step is dated when it has ended, just before its output is written.
+        """
+        found: list[Commit] = []
+        asked = [agent]
+        with _database_errors():
+            if await DBOS.get_workflow_status_async(agent) is None:
+                return None
+            for workflow in asked:  # It grows on the way.
+                for step in await DBOS.list_workflow_steps_async(workflow):
+                    child = step["child_workflow_id"]
+                    if child and child not in asked and len(asked) < WORKFLOWS_MAX:
+                        asked.append(child)
+                    found += _commits(str(step["output"]), step["completed_at_epoch_ms"])
+        return found
+
     async def close(self) -> None:
         """Leave everything as it is: to DBOS an end is an end, and `destroy` can take seconds."""
+
+
+def _commits(output: str, ended_ms: int | None) -> list[Commit]:
+    """The results in a step's output; none of a step without a date."""
+    if ended_ms is None:
+        return []
+    since_ns = ended_ms * NS_PER_MS
+    return [
+        Commit(
+            receipt=receipts.render(*shown), since_ns=since_ns, until_ns=since_ns + NS_PER_MS - 1
+        )
+        for shown in receipts.all_in(output)
+    ]
 
 
 @contextmanager

@@ -10,6 +10,7 @@ ENGINE = "langgraph"
 KINDS = ("say", "tools", "parallel", "route", "plan", "judge", "child", "receive")
 NO_TIMER = "LangGraph has no durable timer; a sleep in a node starts anew when the node runs again"
 NO_CHECKPOINTER = "interrupt() needs a checkpointer"
+NO_HISTORY = "no checkpointer, so nothing of a thread is kept"
 BEFORE_INTERRUPT = "interrupt() runs its node again from the top, with every effect before it"
 
 
@@ -51,7 +52,7 @@ VARIANTS = {
     "none": Variant(
         summary="one effect per node, no checkpointer",
         saver="none",
-        lacks={"receive": NO_CHECKPOINTER},
+        lacks={"receive": NO_CHECKPOINTER, "history": NO_HISTORY},
     ),
     "naive": Variant(
         summary="several effects in a node, AsyncSqliteSaver, durability sync",

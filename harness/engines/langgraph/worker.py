@@ -10,14 +10,16 @@ import importlib.metadata
 import os
 import sqlite3
 from contextlib import AsyncExitStack
+from datetime import datetime
 from typing import Any
 
 import psycopg
 from langgraph.types import Command
 from openai import OpenAIError
 
+from harness.commits import Commit
 from harness.engines.contract import About, AgentView, Background, Surroundings, main
-from harness.engines.langgraph.adapter import ENGINE, kinds_of, variant_of
+from harness.engines.langgraph.adapter import ENGINE, NO_HISTORY, kinds_of, variant_of
 from harness.engines.langgraph.effects import Effects
 from harness.engines.langgraph.graph import Graphs, input_of
 from harness.engines.langgraph.savers import saver_of
@@ -25,6 +27,7 @@ from harness.engines.llm import Llm
 from harness.engines.walk import outcome_path
 from harness.errors import EngineError, OnceproofError
 from harness.scenario import Program
+from mock_llm import receipts
 
 PACKAGES = (
     "langgraph",
@@ -111,6 +114,30 @@ class LangGraphWorker:
     async def view(self, agent: str) -> AgentView | None:
         """Tell what this incarnation knows; a thread that nobody runs is not known."""
         return self._views.get(agent)
+
+    async def history(self, agent: str) -> list[Commit] | None:
+        """Of each checkpoint of the thread, subgraphs' included, the results in its state.
+
+        The checkpointer's list is what get_state_history reads; this needs no graph, which an
+        incarnation has only of agents that it runs. A checkpoint is dated when it is made, just
+        before it is written; the writes of a task that lead to it are kept earlier, without a date.
+        """
+        if self._saver is None:
+            raise EngineError(f"{self.about.variant}: {NO_HISTORY}")
+        found = []
+        try:
+            known = [one async for one in self._saver.alist(_config(agent))]
+        except SAVER_FAILURES as error:
+            raise EngineError(f"thread {agent!r}: {error!r}") from error
+        for one in known:
+            made = datetime.fromisoformat(one.checkpoint["ts"])
+            made_ns = int(made.timestamp() * 1e6) * 1000
+            text = str(one.checkpoint["channel_values"])
+            found += [
+                Commit(receipt=receipts.render(*shown), since_ns=made_ns, until_ns=made_ns)
+                for shown in receipts.all_in(text)
+            ]
+        return found if known else None
 
     async def close(self) -> None:
         """Drop all agents; close the checkpointer."""

@@ -27,4 +27,5 @@ class Reference:
             any_pod_answers=False,
             kinds=KINDS,
             worker=WORKER,
+            lacks={"history": "not implemented: the entries of its journal have no dates"},
         )
