@@ -7,7 +7,7 @@ command line by its path, as in ``--set load.agents=500``.
 import math
 import re
 from dataclasses import dataclass, field, fields
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
 import msgspec
 
@@ -31,6 +31,10 @@ PATTERNS = (
     "poison",
 )
 AGENTS_MAX, PODS_MAX, STEPS_MAX, FAULTS_MAX = 200_000, 64, 1000, 1000
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+Record = TypeVar("Record", bound="DataclassInstance")
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
@@ -191,7 +195,28 @@ def with_overrides(scenario: Scenario, overrides: list[str]) -> Scenario:
     Raises:
         UsageError: one message with every override that cannot be.
     """
-    data = msgspec.json.decode(to_json(scenario))
+    return scenario_of(_overridden(scenario, overrides), source="--set")
+
+
+def with_fields(record: Record, overrides: list[str]) -> Record:
+    """The same for any frozen record of numbers, texts and records.
+
+    Raises:
+        UsageError: one message with every override that cannot be.
+    """
+    data = _overridden(record, overrides)
+    unknown = _unknown_fields(data, type(record), "")
+    if unknown:
+        known = ", ".join(entry.name for entry in fields(record))
+        raise UsageError(f"--set: unknown field {', '.join(unknown)}; known: {known}")
+    try:
+        return msgspec.convert(data, type(record), strict=False)
+    except msgspec.ValidationError as error:
+        raise UsageError(f"--set: {error}") from error
+
+
+def _overridden(record: object, overrides: list[str]) -> object:
+    data = msgspec.json.decode(to_json(record))
     wrong = []
     for override in overrides:
         path, equals, text = override.partition("=")
@@ -200,7 +225,7 @@ def with_overrides(scenario: Scenario, overrides: list[str]) -> Scenario:
             wrong.append(f"--set {override}: {problem}")
     if wrong:
         raise UsageError("; ".join(wrong))
-    return scenario_of(data, source="--set")
+    return data
 
 
 def problems_of(scenario: Scenario) -> list[str]:

@@ -55,6 +55,9 @@ def parser() -> argparse.ArgumentParser:
     _add_report(
         commands.add_parser("report", help="write the page of a stored matrix or run again")
     )
+    _add_simulate(
+        commands.add_parser("simulate", help="what a stored run would be with more agents and pods")
+    )
     _add_gate(commands.add_parser("gate", help="against a baseline: promises, costs, timings"))
     _add_baseline(commands.add_parser("baseline", help="write what a gate compares with"))
     _add_claims(
@@ -111,6 +114,36 @@ def _add_report(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--plots", action="store_true", help="every plot as SVG and PNG into DIRECTORY/plots"
     )
+
+
+def _add_simulate(command: argparse.ArgumentParser) -> None:
+    command.description = (
+        "Fits a model on a judged run and simulates it under another load; see docs/simulation.md. "
+        "Without --rate, 70 % of the model's capacity is offered."
+    )
+    command.add_argument("run", type=Path, metavar="RUN", help="the folder of a judged run")
+    command.add_argument("--agents", type=int, metavar="N", help="default: as many as the run had")
+    command.add_argument("--pods", type=int, metavar="N", help="default: as many as the run had")
+    command.add_argument("--rate", type=float, metavar="N", help="agents that arrive per second")
+    command.add_argument("--seed", type=int, default=1, help="fixes every draw (default: 1)")
+    command.add_argument(
+        "--set",
+        dest="overrides",
+        action="append",
+        default=[],
+        metavar="FIELD=VALUE",
+        help="set a field of the model, as in --set shared.servers=16; may be repeated",
+    )
+    command.add_argument(
+        "--validate",
+        nargs="+",
+        type=Path,
+        default=[],
+        metavar="RUN",
+        help=f"predict these: {STORED}",
+    )
+    command.add_argument("--markdown", type=Path, metavar="FILE", help="the result as Markdown")
+    command.add_argument("--json", type=Path, metavar="FILE", help="the result as JSON")
 
 
 def _add_run(command: argparse.ArgumentParser) -> None:

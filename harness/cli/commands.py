@@ -16,6 +16,7 @@ from harness.cli.job_summary import tell_job
 from harness.cli.own import own_again
 from harness.cli.providing import provide
 from harness.cli.shrinking import Budget, shrink_kept, wanted_of
+from harness.cli.simulating import simulate_run
 from harness.cli.stored import result_of, run_folders
 from harness.engines.external.adapter import ENGINE as EXTERNAL
 from harness.errors import UsageError
@@ -244,6 +245,7 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "sweep": sweep,
     "capacity": capacity,
     "report": report,
+    "simulate": simulate_run,
     "gate": gate_runs,
     "baseline": make_baseline,
     "claims": claims,

@@ -1,0 +1,1 @@
+"""A model of a real run under another load: settings from its measurements, queues, figures."""
