@@ -23,14 +23,16 @@ from harness.facts import RunFacts
 from harness.history import Evidence
 from harness.plan import Plan, PlannedAgent, parse_programs
 from harness.scenario import SCHEMA, UNREADABLE, problems_of
+from harness.spans import SpanLog, read_spans
 from mock_llm.ledger import Record, iter_records
 
 FILE_BYTES_MAX = 2 << 30
 """A larger file of JSON is none of ours: a program of each of 200,000 agents takes 0.6 GB."""
 LIVENESS_NS_MAX = 10**18
 SEALED = ("plan.json", "programs.jsonl", "environment.json", "run.json", "live/driver.jsonl")
-SEALED_IF_THERE = ("engine.json", "history.json")
-"""Of a worker of the user's own; of runs whose engine was asked for its history."""
+SPANS = "live/spans.jsonl"
+SEALED_IF_THERE = ("engine.json", "history.json", SPANS)
+"""Of a worker of the user's own; of runs whose engine was asked for its history; with tracing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +48,8 @@ class Archived:
     """What workers answered the driver that it could not use, in words."""
     history: EngineHistory = field(default_factory=EngineHistory)
     """The engine's own; what is wrong with it is its reason, and no problem of the evidence."""
+    spans: SpanLog | None = None
+    """None in a run without tracing."""
 
 
 def read_run(root: Path) -> Archived:
@@ -80,6 +84,7 @@ def read_run(root: Path) -> Archived:
         environment=_read_strings(root / "environment.json"),
         misheard=misheard(events),
         history=read_history(root / "history.json"),
+        spans=_read_spans(root / SPANS) if plan.scenario.tracing else None,
     )
 
 
@@ -242,6 +247,14 @@ def _read_events(path: Path, problems: list[str]) -> list[DriverEvent]:
             else:
                 problems.append(f"live/driver.jsonl, line {number}: {_short(error)}")
     return events
+
+
+def _read_spans(path: Path) -> SpanLog:
+    """What the sink wrote; a file that cannot be read holds no spans, for a reason."""
+    try:
+        return read_spans(b"" if path.parent.is_symlink() else _bytes_of(path))
+    except OSError as error:
+        return SpanLog(spans=(), problems=(f"{SPANS}: {error.strerror or error}",))
 
 
 def _read_record(path: Path, kind: type[RunFacts], problems: list[str]) -> RunFacts | None:

@@ -61,6 +61,8 @@ class RunFacts:
     idle: dict[str, float] = field(default_factory=dict)
     """Of runs with parked agents: memory and active actors before, parked and ended; see
     `harness.runner.idle`."""
+    exports: str = ""
+    """Of runs with tracing: how the engine's spans leave, or why none do."""
     about: dict[str, str] = field(default_factory=dict)
     """What the worker said of itself."""
     samples: tuple[Sample, ...] = ()

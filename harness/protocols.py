@@ -12,6 +12,9 @@ from harness.history import Evidence
 from harness.plan import HeldCall, PlannedFault
 from harness.verdict import CheckResult
 
+SPANS = "spans over OTLP"
+"""The feature in ``EngineSpec.lacks``."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineSpec:
@@ -41,6 +44,9 @@ class EngineSpec:
     """Time in which a pod must be ready, all pods starting at once on two busy cores."""
     components: tuple[str, ...] = ()
     """Further Dapr components at the store's address: ``memory`` is components/memory-*.yaml."""
+    exports: str = ""
+    """How its spans leave over OTLP, by its own documentation; empty where they do not, and then
+    ``lacks`` may say why under SPANS."""
     lacks: Mapping[str, str] = field(default_factory=dict)
     """Step kinds and other features that its worker has not -> the reason, for people."""
 

@@ -293,6 +293,45 @@ class ThresholdRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Tracing:
+    """What the spans show that the engine exported; made by `harness.measures.tracing`."""
+
+    exports: str
+    """How they leave, by the engine's documentation, or why none do."""
+    problems: tuple[str, ...]
+    """Why the figures are not to be trusted; empty when the spans are whole."""
+    spans_count: int
+    left_out_count: int
+    """Spans that the sink had no room for."""
+    refused_count: int
+    """Spans without proper ids or times, and requests that were no OTLP."""
+    orphans_count: int
+    """Spans whose parent never came."""
+    strangers_count: int
+    """Spans that neither name an agent of the load nor stand below one that does."""
+    steps_count: int
+    """Answers and tool calls that were executed at least once, by the ledger."""
+    steps_spanned_count: int
+    """Of these, with a span around an execution."""
+    executions_count: int
+    """All executions of them, repeats included."""
+    executions_spanned_count: int
+    agents_count: int
+    """Agents with a span."""
+    agents_one_trace_count: int
+    """Of these, agents whose spans are all of one trace."""
+    interrupted_count: int
+    """Agents that a fault found with a step in flight on its victim; one that two found counts
+    twice."""
+    survived_count: int
+    """Of these, with spans of one trace that ended before and after the strike."""
+    cut_count: int
+    """Of these, with spans before and after, but of no trace in common."""
+    lost_count: int
+    """Of these, without spans before, or without spans after."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunResult:
     """One judged run."""
 
@@ -361,6 +400,8 @@ class RunResult:
     """Of the scenario; a broken one makes the exit code 3 where it would be 0 or 2."""
     commits: EngineCommits | None = None
     """None in results of before it was measured, and in runs that were not judged."""
+    tracing: Tracing | None = None
+    """None in a run that collected no spans."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -160,6 +160,9 @@ class Scenario:
     """Bound on load, faults and drain together; what is left then becomes info."""
     limited_ratio_min: float = 0.0
     """Share of requests that must be limited for the run to count (throttle)."""
+    tracing: bool = False
+    """Collect the spans that the engine exports over OTLP; it costs the engine something, so a run
+    with it is no measure of throughput."""
     thresholds: tuple[str, ...] = ()
     """Comparisons such as `lost == 0`; a false one makes the exit code 3. See "Thresholds"."""
 

@@ -22,6 +22,7 @@ from reports.overview import at_a_glance, environments, exit_meaning
 from reports.room import COLUMNS_MAX, rooms
 from reports.scoreboard import scoreboard
 from reports.sections import drawn, run_view
+from reports.tracing import tracings
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -61,6 +62,7 @@ def render_html(matrix: MatrixResult, directory: Path | None = None) -> str:
             legend=compare.states_shown(matrix),
             meanings=compare.MEANINGS,
             glance=at_a_glance(matrix, has_verdict=not is_wide) if many else None,
+            tracings=tracings(matrix) if many else None,
             comparisons=drawn(comparison_drawings(matrix), "comparison"),
             run_views=[
                 run_view(column, room, differing, directory)

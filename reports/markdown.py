@@ -20,6 +20,7 @@ from reports.room import COLUMNS_MAX
 from reports.scoreboard import scoreboard
 from reports.sweep import sweep_tables
 from reports.tables import Table
+from reports.tracing import tracings
 from reports.witnesses import Refutation, refutations, repeat_line
 
 BYTES_MAX = 64 * 1024
@@ -80,9 +81,10 @@ def _top(matrix: MatrixResult) -> Iterator[str]:
     yield ""
     yield from fenced(matrix.command)
     glance = at_a_glance(matrix) if len(matrix.runs) > 1 else None
-    if glance is not None:
-        yield ""
-        yield from draw(glance)
+    for table in (glance, tracings(matrix)):
+        if table is not None:
+            yield ""
+            yield from draw(table)
 
 
 def _vector(matrix: MatrixResult) -> Iterator[str]:

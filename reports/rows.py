@@ -14,6 +14,7 @@ from reports.client import client_table
 from reports.footprint import footprint
 from reports.intervals import mean_range
 from reports.tables import Head, Table, Value, number, text
+from reports.tracing import tracing_table
 from reports.wording import NONE, count, counted, decimal, milliseconds, percent, seconds
 
 P95_MIN_COUNT = 20
@@ -417,6 +418,7 @@ def tables(run: RunResult) -> tuple[Table, ...]:
         faults(run),
         repeats(run),
         client_table(run),
+        tracing_table(run),
         footprint(run),
     )
     return tuple(table for table in found if table is not None)

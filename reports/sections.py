@@ -21,6 +21,7 @@ from reports.room import Room
 from reports.sweep import sweep_tables
 from reports.tables import Table
 from reports.timeline import timeline_svg
+from reports.tracing import tracing_table
 from reports.witnesses import Refutation, Witness, refutations, repeat_line, run_place
 
 Some = TypeVar("Some")
@@ -185,6 +186,7 @@ def _parts(column: Column) -> tuple[Part, ...]:
             tables=some(rows.latency(run)),
         ),
         Part(title="Repeats and their price", tables=some(rows.repeats(run), client_table(run))),
+        Part(title="What its spans show", tables=some(tracing_table(run))),
         Part(title="Footprint", tables=some(footprint(run))),
         Part(
             title="The promises in figures",

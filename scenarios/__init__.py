@@ -15,6 +15,7 @@ from scenarios.pod_kill import SCENARIO as POD_KILL
 from scenarios.poison import SCENARIO as POISON
 from scenarios.scale import SCENARIO as SCALE
 from scenarios.throttle import SCENARIO as THROTTLE
+from scenarios.tracing import SCENARIO as TRACING
 
 SCENARIOS: dict[str, Scenario] = {
     scenario.name: scenario
@@ -23,6 +24,7 @@ SCENARIOS: dict[str, Scenario] = {
         POD_KILL,
         THROTTLE,
         SCALE,
+        TRACING,
         PATTERNS,
         PATTERNS_KILL,
         PATTERNS_THROTTLE,

@@ -172,6 +172,21 @@ DEMO = Matrix(
         for cell in (NAIVE, GUARDED)
     ),
 )
+TRACING = Matrix(
+    name="tracing",
+    summary="which spans the engines export over OTLP, and which of their traces outlive a pod",
+    entries=tuple(
+        Entry(scenario="tracing", cell=cell, overrides=overrides)
+        for cell, is_quiet_too in (
+            (DAPR, True),
+            (DAPR_AGENTS, True),
+            (LANGGRAPH, True),
+            (CREWAI, False),
+        )
+        for overrides in (((), ("name=tracing_calm", "faults=[]")) if is_quiet_too else ((),))
+    ),
+)
+
 SMOKE = Matrix(
     name="smoke",
     summary="a small load on Dapr Workflow, the reference and the controls, for CI",
@@ -277,5 +292,6 @@ ALL = Matrix(
 )
 
 MATRICES: dict[str, Matrix] = {
-    matrix.name: matrix for matrix in (DEFAULT, DEMO, SMOKE, SCALE, ENGINES, DAPR_FAULTS, ALL)
+    matrix.name: matrix
+    for matrix in (DEFAULT, DEMO, TRACING, SMOKE, SCALE, ENGINES, DAPR_FAULTS, ALL)
 }

@@ -107,8 +107,11 @@ class ControlPlane:
             *("--log-level", "info"),
         )
 
-    def write_configuration(self) -> None:
-        """Write the Configuration that all sidecars share: names in a file, not by multicast."""
+    def write_configuration(self, *, spans_to: str = "") -> None:
+        """Write the Configuration that all sidecars share: names in a file, not by multicast.
+
+        ``spans_to``: host and port of an OTLP/HTTP endpoint that gets every span; empty for none.
+        """
         names = self._folder / "names.sqlite"
         content = {
             "apiVersion": "dapr.io/v1alpha1",
@@ -120,7 +123,7 @@ class ControlPlane:
                     "version": "v1",
                     "configuration": {"connectionString": str(names)},
                 },
-                "tracing": {"samplingRate": "0"},
+                "tracing": _tracing(spans_to),
             },
         }
         self._folder.mkdir(parents=True, exist_ok=True)
@@ -154,3 +157,14 @@ class ControlPlane:
             "--enable-metrics=false",
         )
         return self._processes.start("scheduler", command), f"http://127.0.0.1:{health}/healthz"
+
+
+def _tracing(spans_to: str) -> dict[str, object]:
+    """The Configuration's section: every trace sampled, or none.
+
+    Source: docs.dapr.io/operations/observability/tracing/setup-tracing
+    """
+    if not spans_to:
+        return {"samplingRate": "0"}
+    endpoint = {"endpointAddress": spans_to, "isSecure": False, "protocol": "http"}
+    return {"samplingRate": "1", "otel": endpoint}

@@ -8,7 +8,7 @@ from harness.cluster.usage import Usage, cpu_s_of, kind_of, machine_cpu_s
 from harness.facts import Sample
 from harness.results import ProcessRow
 
-NOT_ENGINE = ("witness", "driver")
+NOT_ENGINE = ("witness", "driver", "sink")
 """Kinds of process that stand beside the engine; all others it needs."""
 
 

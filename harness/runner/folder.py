@@ -61,6 +61,11 @@ class RunFolder:
         return self.live / "pods.json"
 
     @property
+    def spans(self) -> Path:
+        """spans.jsonl, of runs with tracing."""
+        return self.live / "spans.jsonl"
+
+    @property
     def driver_events(self) -> Path:
         """driver.jsonl."""
         return self.live / "driver.jsonl"

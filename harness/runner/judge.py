@@ -25,8 +25,9 @@ from harness.measures.recovery import in_flight, victim_resume_ns
 from harness.measures.repeats import repeats_by_fault, repeats_of, steps_used
 from harness.measures.series import load_begin_ns, series_of
 from harness.measures.timeline import timelines_of
+from harness.measures.tracing import tracing_of
 from harness.plan import Plan, parse_programs
-from harness.results import Assumption, FaultRow, PromiseRow, RunResult, SweepCell
+from harness.results import Assumption, FaultRow, PromiseRow, RunResult, SweepCell, Tracing
 from harness.runner.blank import blank_result
 from harness.runner.figured import figured
 from harness.runner.idle import told
@@ -94,7 +95,7 @@ def result_of(archived: Archived, *, root: Path) -> RunResult:
         headline=headline_of(rows),
         promises=rows,
         assumptions=assumptions,
-        doubts=(*broken, *(facts.troubles if facts else ()), *archived.misheard, *unpromised(own)),
+        doubts=(*broken, *_doubts(archived), *unpromised(own)),
         agents_accepted=counts.accepted,
         agents_completed=counts.completed,
         agents_failed=counts.failed,
@@ -118,6 +119,7 @@ def result_of(archived: Archived, *, root: Path) -> RunResult:
         timelines=timelines_of(
             evidence, [*_worst_agents(rows), *slowest_agents(evidence, SLOWEST_SHOWN)]
         ),
+        tracing=_tracing(archived),
         processes=facts.processes if facts else (),
         environment=_environment(archived),
         repeat_command=f"onceproof repro {root}{' --trust' if own is not None else ''}",
@@ -256,6 +258,20 @@ def _promise_row(check: CheckResult, plan: Plan, own: OwnEngine | None) -> Promi
         bound_per_exposure_ratio=bound_ratio(exposed),
         anomalies=check.anomalies[:ANOMALIES_SHOWN],
     )
+
+
+def _doubts(archived: Archived) -> tuple[str, ...]:
+    """What went wrong and was survived, misheard, or left out."""
+    troubles = archived.facts.troubles if archived.facts else ()
+    unseen = archived.spans.problems if archived.spans else ()
+    return (*troubles, *archived.misheard, *unseen)
+
+
+def _tracing(archived: Archived) -> Tracing | None:
+    if archived.spans is None:
+        return None
+    exports = archived.facts.exports if archived.facts else ""
+    return tracing_of(archived.evidence, archived.spans, exports=exports)
 
 
 def _environment(archived: Archived) -> dict[str, str]:

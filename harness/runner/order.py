@@ -5,6 +5,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness.cluster.sink import lacking
 from harness.engines.external.adapter import ENGINE as EXTERNAL
 from harness.engines.registry import ENGINES
 from harness.errors import UsageError
@@ -67,6 +68,7 @@ def problems_of_order(order: Order) -> list[str]:
     """Everything that makes an order impossible, one sentence each."""
     cell = order.cell
     problems = problems_of(order.scenario) + problems_of_thresholds(order.scenario.thresholds)
+    problems += [lacking()] if order.scenario.tracing and lacking() else []
     for fault in order.scenario.faults:
         if fault.kind not in FAULTS:
             problems.append(f"unknown fault {fault.kind!r}; known: {', '.join(FAULTS)}")

@@ -17,6 +17,7 @@ from harness.cluster.dapr import APP_ID, ControlPlane, DaprCommands, SidecarPort
 from harness.cluster.pods import Pods, PodTemplate
 from harness.cluster.ports import Ports
 from harness.cluster.processes import Processes
+from harness.cluster.sink import SinkProcess, told_to_export
 from harness.cluster.witness import WitnessProcess
 from harness.engines.external.adapter import said_of
 from harness.errors import HarnessError
@@ -57,6 +58,8 @@ class SetUp:
     processes: Processes
     ports: Ports
     http: httpx.AsyncClient
+    sink: SinkProcess | None = None
+    """Of spans; None in a run without tracing."""
 
     async def start(
         self, witness: WitnessProcess, store: Store, undo: contextlib.AsyncExitStack
@@ -68,6 +71,10 @@ class SetUp:
         """
         undo.push_async_callback(store.stop)
         undo.push_async_callback(witness.stop)
+        if self.sink is not None:
+            # Before the sidecars: one that is there first tries, and waits, in vain.
+            undo.push_async_callback(self.sink.stop)
+            await self.sink.start(run=self.folder.root.name, file=self.folder.spans)
         control_plane = self._control_plane()
         if control_plane is not None:
             undo.push_async_callback(control_plane.stop)
@@ -82,7 +89,8 @@ class SetUp:
                 )
             )
             if control_plane is not None:
-                control_plane.write_configuration()
+                spans_to = self.sink.address if self.sink is not None else ""
+                control_plane.write_configuration(spans_to=spans_to)
                 group.create_task(control_plane.start(self.http))
         component = store.component()
         if component is not None:
@@ -156,6 +164,7 @@ class SetUp:
             environ={
                 "ONCEPROOF_VARIANT": self.spec.variant,
                 "ONCEPROOF_STATE_URL": store.url(),
+                **(told_to_export(self.sink.url, self.spec.engine) if self.sink else {}),
             },
             witness=witness.url,
             state=self.folder.state / "slots",

@@ -18,11 +18,12 @@ from harness.clock import NS_PER_S, Clock
 from harness.cluster.pods import Pods
 from harness.cluster.ports import Ports, is_free
 from harness.cluster.processes import Processes
+from harness.cluster.sink import SinkProcess
 from harness.cluster.witness import WitnessProcess
 from harness.errors import HarnessError, OnceproofError
 from harness.facts import RunFacts
 from harness.plan import Plan, PlannedAgent, programs_jsonl
-from harness.protocols import EngineSpec
+from harness.protocols import SPANS, EngineSpec
 from harness.runner.conductor import Conductor, stop
 from harness.runner.costs import Costs
 from harness.runner.display import Display
@@ -107,16 +108,7 @@ class Walk:
 
     async def _run(self, processes: Processes, ports: Ports, http: httpx.AsyncClient) -> str:
         began_ns = self.clock.monotonic_ns()
-        set_up = SetUp(
-            plan=self.plan,
-            spec=self.spec,
-            provided=self.provided,
-            folder=self.folder,
-            clock=self.clock,
-            processes=processes,
-            ports=ports,
-            http=http,
-        )
+        set_up = self._set_up(processes, ports, http)
         async with contextlib.AsyncExitStack() as undo:
             witness = WitnessProcess(processes=processes, ports=ports, clock=self.clock, http=http)
             store = set_up.store()
@@ -156,12 +148,32 @@ class Walk:
                     processes, witness, pods, supervisor=supervisor, rate=rate, beside=beside
                 )
                 await self._ask(pods, supervisor.roster, http)
+                if set_up.sink is not None and ending == "finished":
+                    self._trouble(*await set_up.sink.until_quiet())
                 return ending
             finally:
                 for task in beside:
                     await stop(task)
                 self.facts["resubmits_count"] = supervisor.resubmitted_count
                 self._trouble(*supervisor.troubles)
+
+    def _set_up(self, processes: Processes, ports: Ports, http: httpx.AsyncClient) -> SetUp:
+        """What brings up the run's parts; with a sink of spans where the scenario wants them."""
+        sink = None
+        if self.plan.scenario.tracing:
+            sink = SinkProcess(processes=processes, ports=ports, clock=self.clock, http=http)
+            self.facts["exports"] = exports_of(self.spec)
+        return SetUp(
+            plan=self.plan,
+            spec=self.spec,
+            provided=self.provided,
+            folder=self.folder,
+            clock=self.clock,
+            processes=processes,
+            ports=ports,
+            http=http,
+            sink=sink,
+        )
 
     async def _warm_up(self, processes: Processes, witness: WitnessProcess) -> float | None:
         """Measure the capacity if there is a warm-up; returns the rate to offer, None: at once."""
@@ -319,6 +331,11 @@ class Walk:
         await processes.kill(alive)
         left = [f"process {process.name} ({process.pid})" for process in alive]
         return left + [f"port {port}" for port in sorted(ports.taken) if not is_free(port)]
+
+
+def exports_of(spec: EngineSpec) -> str:
+    """How the engine's spans leave, or why none do, for people."""
+    return spec.exports or f"not implemented: {spec.lacks.get(SPANS, 'none by default')}"
 
 
 def flatten(errors: BaseExceptionGroup[OnceproofError]) -> list[OnceproofError]:

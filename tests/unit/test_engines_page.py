@@ -50,7 +50,17 @@ def tables() -> dict[str, list[tuple[str, ...]]]:
             )
             for spec in specs()
         ],
+        "exports": [(", ".join(names), how) for how, names in exporting().items()],
     }
+
+
+def exporting() -> dict[str, list[str]]:
+    """How spans leave -> the engines whose spans leave so."""
+    found: dict[str, list[str]] = {}
+    for spec in specs():
+        if spec.exports:
+            found.setdefault(spec.exports, []).append(name_of(spec))
+    return found
 
 
 def lacking() -> dict[tuple[str, str], list[str]]:

@@ -4,7 +4,7 @@ import sys
 
 from harness.engines.walk import KINDS
 from harness.errors import UsageError
-from harness.protocols import EngineSpec
+from harness.protocols import SPANS, EngineSpec
 
 ENGINE = "control"
 SUMMARIES = {
@@ -37,5 +37,8 @@ class Control:
             any_pod_answers=False,
             kinds=KINDS,
             worker=WORKER,
-            lacks={"history": "not implemented: a loop of ours keeps no dates"},
+            lacks={
+                "history": "not implemented: a loop of ours keeps no dates",
+                SPANS: "a loop of ours, which nothing instruments",
+            },
         )

@@ -4,7 +4,7 @@ import sys
 from dataclasses import dataclass, field
 
 from harness.errors import UsageError
-from harness.protocols import EngineSpec
+from harness.protocols import SPANS, EngineSpec
 
 ENGINE = "crewai"
 KINDS = ("say", "tools", "parallel", "route", "plan", "judge", "child")
@@ -18,6 +18,10 @@ NO_HISTORY = {
     "checkpoints": "not implemented: checkpoints were not asked for their dates",
 }
 """By what a variant keeps."""
+NO_SPANS = (
+    "CrewAI's own traces go to its hosted service, which can pass them on to a collector; in a "
+    "process of one's own only instrumentors of third parties export"
+)
 WORKER = (sys.executable, "-m", "harness.engines.crewai.worker")
 
 
@@ -94,6 +98,6 @@ class CrewAI:
             intake="volatile",
             any_pod_answers=False,
             kinds=kinds_of(chosen),
-            lacks=chosen.lacks | {"history": NO_HISTORY[chosen.keeps]},
+            lacks=chosen.lacks | {"history": NO_HISTORY[chosen.keeps], SPANS: NO_SPANS},
             worker=WORKER,
         )

@@ -56,4 +56,6 @@ class DaprAgents:
             components=("memory", "registry"),
             ready_s=180.0,  # The import alone is 7 s of CPU, a crew's another 7.
             lacks=LACKS,
+            exports="the sidecar's, by Dapr's Configuration; the worker's, by OTEL_* environment: "
+            "DurableAgent sets up exporter and instrumentor",
         )

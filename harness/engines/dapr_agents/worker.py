@@ -5,7 +5,15 @@ The framework takes seconds to import; the pod is not ready before.
 
 import os
 
-os.environ["OTEL_SDK_DISABLED"] = "true"  # Read at import; nothing is sent to anybody.
+if "OTEL_EXPORTER_OTLP_ENDPOINT" in os.environ:
+    # The framework's own words: DurableAgent sets up exporter and instrumentor by them.
+    os.environ |= {
+        "OTEL_SDK_DISABLED": "false",
+        "OTEL_TRACING_ENABLED": "true",
+        "OTEL_TRACES_EXPORTER": "otlp_http",
+    }
+else:
+    os.environ["OTEL_SDK_DISABLED"] = "true"  # Read at import; nothing is sent to anybody.
 
 
 import grpc

@@ -42,4 +42,5 @@ class DaprWorkflow:
             holds_status=True,
             stores=("redis", "postgres", "sqlite", "in-memory"),
             app_ids=APPS if has_two_apps else (),
+            exports="the sidecar's, by Dapr's Configuration; the SDK's worker sets up no exporter",
         )

@@ -137,5 +137,7 @@ def spec_of_said(said: Said, command: tuple[str, ...], *, has_sidecar: bool) -> 
         worker=command,
         needs_dapr=has_sidecar,
         stores=DAPR_STORES if has_sidecar else ("none",),
+        exports="as the worker does itself: OTEL_EXPORTER_OTLP_ENDPOINT tells it where to"
+        + (", and the sidecar's" if has_sidecar else ""),
         lacks={kind: "its /about does not name it" for kind in KINDS if kind not in said.kinds},
     )

@@ -100,4 +100,5 @@ class LangGraph:
             worker=(sys.executable, "-m", "harness.engines.langgraph.worker"),
             stores=("postgres",) if chosen.saver == "postgres" else ("none",),
             lacks={"wait": NO_TIMER, **chosen.lacks},
+            exports="LangSmith's client, by LANGSMITH_OTEL_ENABLED and LANGSMITH_OTEL_ONLY",
         )

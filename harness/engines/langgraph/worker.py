@@ -206,6 +206,22 @@ def _completed(program: Program, state: dict[str, Any]) -> AgentView:
     return AgentView(status="completed", output=state["answers"][outcome_path(program)])
 
 
+def _tracing(endpoint: str) -> dict[str, str]:
+    """LangSmith's switches: off, or to an OTLP endpoint alone; nothing may leave loopback.
+
+    Source: docs.langchain.com/langsmith/trace-with-opentelemetry
+    """
+    if not endpoint:
+        return {"LANGSMITH_TRACING": "false"}
+    return {
+        "LANGSMITH_TRACING": "true",
+        "LANGSMITH_OTEL_ENABLED": "true",
+        "LANGSMITH_OTEL_ONLY": "true",
+        # Its own service, which it asks for nothing in this mode; were it to, it would get a 404.
+        "LANGSMITH_ENDPOINT": endpoint,
+    }
+
+
 if __name__ == "__main__":
-    os.environ["LANGSMITH_TRACING"] = "false"
+    os.environ |= _tracing(os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT", ""))
     main(LangGraphWorker)

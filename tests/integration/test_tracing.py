@@ -1,0 +1,156 @@
+"""The sink as a process, and a whole run whose spans it takes."""
+
+from __future__ import annotations
+
+import json
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import psutil
+import pytest
+
+from harness.cluster.ports import Ports, is_free
+from harness.spans import read_spans
+from tests.integration.test_real_runs import has_runtime, of_run, run_folder, started, wait_for
+from tests.spans import exported, wire_span
+
+pytestmark = pytest.mark.integration
+
+HEADERS = {"content-type": "application/x-protobuf"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Server:
+    """A sink of a test."""
+
+    process: subprocess.Popen[bytes]
+    port: int
+    file: Path
+
+
+@pytest.fixture
+def sink(tmp_path: Path) -> Iterator[Server]:
+    port = Ports(int(time.monotonic_ns())).take()
+    file = tmp_path / "spans.jsonl"
+    command = [sys.executable, "-m", "harness.otlp.server", "--port", str(port)]
+    process = subprocess.Popen([*command, "--file", str(file), "--run", "r"])
+    until = time.monotonic() + 20
+    while is_free(port) and time.monotonic() < until:
+        time.sleep(0.05)
+    yield Server(process=process, port=port, file=file)
+    process.kill()
+    process.wait(timeout=10)
+
+
+def test_sink_listens_on_loopback_and_closes_its_file(sink: Server) -> None:
+    """After SIGTERM the file is whole, and the port is free."""
+    listening = [
+        address.laddr.ip
+        for address in psutil.Process(sink.process.pid).net_connections(kind="inet")
+        if address.status == psutil.CONN_LISTEN
+    ]
+    url = f"http://127.0.0.1:{sink.port}/v1/traces"
+    answer = httpx.post(url, content=exported(wire_span(1)), headers=HEADERS)
+
+    sink.process.send_signal(signal.SIGTERM)
+
+    assert (answer.status_code, listening) == (200, ["127.0.0.1"])
+    assert sink.process.wait(timeout=10) == 0
+    assert is_free(sink.port)
+    log = read_spans(sink.file.read_bytes())
+    assert (len(log.spans), log.problems) == (1, ())
+
+
+def test_killed_sink_keeps_what_it_answered(sink: Server) -> None:
+    """A line is written before its answer; that the last line lacks is a problem."""
+    url = f"http://127.0.0.1:{sink.port}/v1/traces"
+    with httpx.Client() as client:
+        for number in range(1, 101):
+            client.post(url, content=exported(wire_span(number)), headers=HEADERS)
+            if number == 100:
+                sink.process.kill()
+    sink.process.wait(timeout=10)
+
+    log = read_spans(sink.file.read_bytes())
+
+    assert len(log.spans) == 100
+    assert any("ended before it was asked to" in problem for problem in log.problems)
+
+
+def test_sink_waits_for_no_client(sink: Server) -> None:
+    """A connection that was opened and says nothing does not hold it back."""
+    with socket.create_connection(("127.0.0.1", sink.port)):
+        sink.process.send_signal(signal.SIGTERM)
+
+        assert sink.process.wait(timeout=10) == 0
+
+
+def test_file_that_is_there_is_not_written_over(sink: Server) -> None:
+    """A second sink on the same file is a mistake; it says so and ends."""
+    command = [sys.executable, "-m", "harness.otlp.server", "--port", "1", "--run", "r"]
+    second = subprocess.run(
+        [*command, "--file", str(sink.file)],
+        capture_output=True,
+        text=True,
+        timeout=20,
+        check=False,
+    )
+
+    assert second.returncode == 254
+    assert "File exists" in second.stderr
+
+
+@pytest.mark.parametrize("engine", ["dapr_workflow", "dapr_agents", "langgraph:sqlite-sync"])
+def test_spans_of_a_run_are_taken_and_measured(tmp_path: Path, engine: str) -> None:
+    """All but what died with its pod has a span; nothing but loopback, and nothing is left."""
+    if reason := has_runtime():
+        pytest.skip(reason)
+    run = started(
+        tmp_path, engine, "tracing=true", "load.agents=30", "load.rate_per_s=3", "pods=2",
+        "faults.0.in_flight_min=3", "exposures_min=3",
+    )  # fmt: skip
+    wait_for("2 pods ready", run)
+    folder = run_folder(tmp_path)
+    alive = of_run(folder.name)
+    listening = {
+        address.laddr.ip
+        for process in alive
+        for address in process.net_connections(kind="inet")
+        if address.status == psutil.CONN_LISTEN
+    }
+    sinks = [process for process in alive if "harness.otlp.server" in process.cmdline()]
+    text, _ = run.communicate(timeout=180)
+    found = json.loads((folder / "results.json").read_text())
+
+    assert listening == {"127.0.0.1"}
+    assert len(sinks) == 1
+    assert of_run(folder.name) == []
+    assert found["state"] == "judged", text
+    tracing = found["tracing"]
+    assert tracing["problems"] == []
+    assert tracing["refused_count"] == tracing["left_out_count"] == 0
+    # A batch that is not yet sent dies with its pod: seconds of work of one of two.
+    assert tracing["steps_spanned_count"] > 0.6 * tracing["steps_count"] > 0
+    assert tracing["agents_count"] > 25
+    assert tracing["interrupted_count"] > 0
+    assert "What its spans show" in (folder.parent / "report.html").read_text()
+
+
+def test_run_without_tracing_has_no_sink(tmp_path: Path) -> None:
+    """It is opt-in: no process, no file, no figure."""
+    run = started(tmp_path, "control:guarded", "load.agents=20", "load.rate_per_s=20")
+    wait_for("load: agents", run)
+    folder = run_folder(tmp_path)
+    sinks = [one for one in of_run(folder.name) if "harness.otlp.server" in one.cmdline()]
+    run.communicate(timeout=120)
+
+    assert sinks == []
+    assert not (folder / "live" / "spans.jsonl").exists()
+    assert json.loads((folder / "results.json").read_text())["tracing"] is None
