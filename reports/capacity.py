@@ -131,8 +131,8 @@ def levels_table(result: CapacityResult) -> Table | None:
         ),
         rows=tuple(_level(level, result) for level in result.levels),
         is_sortable=True,
-        note="Measured from a quarter of the arrivals' span to the last arrival; times from the "
-        "intended start. Offered is what arrived in that window. Machine and others in cores, of "
+        note="Measured from the end of its settling to the last arrival; times from the intended "
+        "start. Offered is what arrived in that window. Machine and others in cores, of "
         f"{result.cores}. Below 100 agents p99 is close to the slowest. Little's law compares "
         "agents in flight, as sampled, with ended/s x mean time, and shows the error beside its "
         "tolerance.",

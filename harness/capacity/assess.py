@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from harness import seeds
-from harness.capacity.binding import MACHINE, binding_of, engine_cores, harness_cores
+from harness.capacity.binding import FULL, MACHINE, binding_of, engine_cores, harness_cores
 from harness.capacity.knee import agreement_of, knees_of, meets
 from harness.capacity.ladder import LEVELS_MIN
 from harness.capacity.laws import Quota, drain_s, quota_agents_per_s
@@ -33,6 +33,8 @@ from harness.capacity.sentences import OTHERS_CORES, doubts_of, headline_of
 from harness.capacity.usl import Estimate, Scalability, fit_scalability
 from harness.results import RunResult
 
+SIDES = (FREE, QUOTA, FAULT)
+"""In the order of the page."""
 NEAR = 0.95
 """Of the most throughput: saturated levels from here on are the same plateau."""
 SLO_TIMES = 2.0
@@ -82,7 +84,7 @@ def assess(asked: Asked, climbed: Climbed) -> CapacityResult:
     levels, slo_s, slo_source = finished(climbed.readings, asked.target.slo_s)
     free = counting(levels, FREE)
     unknowns = [INTERRUPTED] if climbed.is_interrupted else []
-    unknowns += problems_of_levels(levels, free)
+    unknowns += problems_of_levels(levels, free, asked.cores)
     capacity = plateau_of(free, unknowns)
     at_slo = best_within(free, slo_s)
     if at_slo.value is None and free:
@@ -162,7 +164,7 @@ def finished(
         source = f"no --slo: {SLO_TIMES:g} times the p99 of the lowest level"
     levels = sorted(
         (one.within(slo_s) for one in readings),
-        key=lambda level: (level.side, level.offered_per_s, level.run),
+        key=lambda level: (SIDES.index(level.side), level.offered_per_s, level.run),
     )
     return tuple(levels), slo_s, source
 
@@ -176,7 +178,7 @@ def counting(levels: Sequence[Level], side: str) -> list[Level]:
     ]
 
 
-def problems_of_levels(levels: Sequence[Level], free: Sequence[Level]) -> list[str]:
+def problems_of_levels(levels: Sequence[Level], free: Sequence[Level], cores: int) -> list[str]:
     """Why these levels do not carry a capacity, one sentence each."""
     problems = [f"{level.run}: {level.trouble}" for level in levels if level.trouble]
     loads = {level.offered_per_s for level in free}
@@ -197,7 +199,8 @@ def problems_of_levels(levels: Sequence[Level], free: Sequence[Level]) -> list[s
             "still followed; raise --minutes or --levels"
         )
     top = max(free, key=lambda level: level.throughput.value or 0.0, default=None)
-    if top and saturated and top.others_cores > STRANGERS_MAX * max(top.machine_cores, 0.1):
+    is_full = top is not None and top.machine_cores >= FULL * cores
+    if top and saturated and is_full and top.others_cores > STRANGERS_MAX * top.machine_cores:
         problems.append(
             f"the machine was not the engine's: strangers took {top.others_cores:.2f} of the "
             f"{top.machine_cores:.2f} cores that were busy at the most throughput, so that its "
@@ -239,8 +242,8 @@ def plateau_of(free: Sequence[Level], unknowns: Sequence[str]) -> Estimate:
         value=round(mean, 3),
         low=round(min(*(one.low for one in near), mean * (1 - SPREAD_MIN)), 3),
         high=round(max(*(one.high for one in near), mean * (1 + SPREAD_MIN)), 3),
-        reason=f"{len(near)} saturated runs within {1 - NEAR:.0%} of the best; from the lowest to "
-        "the highest end of their intervals",
+        reason=f"saturated runs within {1 - NEAR:.0%} of the best, {len(near)} in all; from the "
+        "lowest to the highest end of their intervals",
     )
 
 
@@ -312,7 +315,7 @@ def plateau_of_quota(levels: Sequence[Level]) -> Estimate:
         value=round(mean, 3),
         low=round(min(one.low for one in near), 3),
         high=round(max(one.high for one in near), 3),
-        reason=f"{len(near)} saturated runs under the quota",
+        reason=f"saturated runs under the quota, {len(near)} in all",
     )
 
 

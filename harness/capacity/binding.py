@@ -42,6 +42,8 @@ def binding_of(
         return None
     shares = shares_of(best, cores=cores, is_one_thread=is_one_thread)
     what = _what(shares)
+    if not best.is_saturated and what != LLM_QUOTA:
+        what = ""
     return Binding(
         side=side,
         at_per_s=best.throughput.value or 0.0,

@@ -75,7 +75,7 @@ class Ladder:
                 Skipped(side=self.side, offered_per_s=rate, reason=reason) for rate in self.rates
             ]
             self.rates = []
-            lower = self._lower() if is_time_left and not self._full else None
+            lower = self._lower() if is_time_left else None
             if lower is None:
                 return None
             self.extra -= 1
@@ -110,7 +110,9 @@ class Ladder:
     def _lower(self) -> float | None:
         """A level below all others, where too few of them are not saturated."""
         free = {
-            one.offered_per_s for one in self._levels if not one.is_saturated and not one.trouble
+            one.offered_per_s
+            for one in self._levels
+            if not (one.is_saturated or one.is_generator_full or one.trouble)
         }
         if len(free) >= FREE_MIN or not self.extra or not self._levels:
             return None

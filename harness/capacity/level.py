@@ -278,6 +278,8 @@ def _with_processes(level: Level, facts: RunFacts, window: Window) -> Level:
     inside = [one for one in facts.samples if window.begin_ns <= one.t_ns <= window.end_ns]
     rss = sum(row.rss_mb_max for row in facts.processes if row.is_engine)
     sent_ratio = level.sent_per_s / level.arrived_per_s if level.arrived_per_s else 1.0
+    if level.side == FAULT:
+        sent_ratio = 1.0  # Starts that wait for a killed pod are the platform's.
     is_late = level.lateness_ms_p99 > LATENESS_MS_MAX or sent_ratio < SENT_RATIO_MIN
     if len(inside) < SAMPLES_MIN:
         return replace(level, rss_mb=round(rss, 1), is_generator_full=is_late)

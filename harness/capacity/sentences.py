@@ -20,7 +20,8 @@ def headline_of(result: CapacityResult) -> str:
     )
     free = next((binding for binding in result.bindings if binding.side == FREE), None)
     stops = f"; what stops them is {free.text}" if free else ""
-    return f"{found}{stops}."
+    unknown = f". Unknown all the same: {result.unknowns[0]}" if result.unknowns else ""
+    return f"{found}{stops}{unknown}."
 
 
 def doubts_of(result: CapacityResult) -> Iterator[str]:

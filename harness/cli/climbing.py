@@ -225,7 +225,11 @@ class Runs:
 
     def _reached(self) -> tuple[float, float, float]:
         """The most throughput of a level, and its calls and tokens an agent."""
-        counted = [one for one in self.levels if not one.trouble and one.throughput.value]
+        counted = [
+            one
+            for one in self.levels
+            if one.throughput.value and not (one.trouble or one.is_generator_full)
+        ]
         if not counted:
             return 0.0, 0.0, 0.0
         best = max(counted, key=lambda level: level.throughput.value or 0.0)

@@ -46,7 +46,9 @@ def test_the_configured_knee_and_quota_are_found(tmp_path: Path) -> None:
     (page,) = tmp_path.glob("*/capacity.json")
     result = decode(page.read_bytes(), source=str(page))
 
-    assert done.returncode == 0, done.stdout + done.stderr
+    # Slots bind, not the machine: strangers on it, a doubt of any capacity, do not move this one.
+    unknowns = [one for one in result.unknowns if "strangers" not in one]
+    assert (unknowns, done.returncode) == ([], 2 if result.unknowns else 0), done.stdout
     assert result.capacity.holds(KNEE), result.capacity
     assert result.bindings[0].what == "", result.bindings[0]
     assert result.quota is not None
