@@ -91,6 +91,13 @@ def _fault(result: CapacityResult) -> list[tuple[Value, ...]]:
             text(f"median; {where}"),
         ),
         (
+            text("cost of failure: ended a second while a pod was down"),
+            number(decimal(fault.during_per_s), fault.during_per_s)
+            if fault.during_per_s >= 0
+            else text(NONE),
+            text(f"{fault.offered_per_s:g}/s offered; from strike to health seen again"),
+        ),
+        (
             text("cost of failure: repeated calls"),
             number(percent(fault.repeats_ratio), fault.repeats_ratio),
             text(f"of the executed LLM calls; {where}"),

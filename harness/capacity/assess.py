@@ -31,7 +31,7 @@ from harness.capacity.record import (
 )
 from harness.capacity.sentences import OTHERS_CORES, doubts_of, headline_of
 from harness.capacity.usl import Estimate, Scalability, fit_scalability
-from harness.results import RunResult
+from harness.results import FaultRow, RunResult, Series
 
 SIDES = (FREE, QUOTA, FAULT)
 """In the order of the page."""
@@ -353,9 +353,20 @@ def fault_of(
         resume_s_p50=run.resume.ms_p50 / 1000 if run.resume.count else -1.0,
         resume_s_max=run.resume.ms_max / 1000 if run.resume.count else -1.0,
         outage_s_max=round(outage, 3),
+        during_per_s=during_faults(run.series, struck),
         repeats_ratio=level.repeats_ratio,
         drain_s=drain,
     )
+
+
+def during_faults(series: Series, struck: Sequence[FaultRow]) -> float:
+    """Mean of the bins of ended agents whose middle lies in a fault window; -1 of none."""
+    inside = [
+        ended
+        for start, ended in zip(series.start_s, series.ended_per_s, strict=True)
+        if any(one.fired_s <= start + series.bin_s / 2 <= one.healed_s for one in struck)
+    ]
+    return round(sum(inside) / len(inside), 3) if inside else -1.0
 
 
 def costs_of(

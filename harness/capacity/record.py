@@ -180,6 +180,9 @@ class FaultCost:
     resume_s_max: float
     outage_s_max: float
     """From the strike to health seen again."""
+    during_per_s: float
+    """Agents that ended per second between strikes and heals; -1 where no bin of the series lies
+    there."""
     repeats_ratio: float
     drain_s: Estimate
     """Until the backlog of one outage of the whole node has gone, at this load."""

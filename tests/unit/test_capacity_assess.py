@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from harness.capacity.assess import Asked, Climbed, assess, plateau_of
+from harness.capacity.assess import Asked, Climbed, assess, during_faults, plateau_of
 from harness.capacity.binding import LLM_QUOTA, MACHINE
 from harness.capacity.ladder import planned_rates, quota_rates
 from harness.capacity.level import Reading, is_backlog
@@ -12,6 +12,8 @@ from harness.capacity.prices import LlmPrice, NodePrice, Prices
 from harness.capacity.purchase import Target
 from harness.capacity.record import CapacityResult, decode, encode
 from harness.capacity.usl import OUTSIDE
+from harness.results import FaultRow
+from harness.runner.blank import NO_SERIES
 from tests.capacity_model import Model, reading_of
 
 PRICES = Prices(
@@ -213,6 +215,26 @@ def test_no_peak_is_stated_beyond_what_was_measured() -> None:
 
     assert result.scalability.peak_concurrency.value is None
     assert OUTSIDE in result.scalability.peak_concurrency.reason
+
+
+def test_the_rate_while_a_pod_is_down_is_that_of_its_window() -> None:
+    """Bins of one second; the strike lasts from 1.4 to 3.4 s: two middles are in it."""
+    series = replace(NO_SERIES, start_s=(0.0, 1.0, 2.0, 3.0), ended_per_s=(9.0, 2.0, 4.0, 6.0))
+    struck = FaultRow(
+        name="kill_pod-1",
+        kind="kill_pod",
+        victims=("agents-1.1",),
+        fired_s=1.4,
+        healed_s=3.4,
+        in_flight_count=1,
+        resume_s_p50=1.0,
+        resume_s_max=1.0,
+        repeats_count=0,
+        proof="exit -9",
+    )
+
+    assert during_faults(series, [struck]) == 3.0
+    assert during_faults(NO_SERIES, [struck]) == -1.0
 
 
 def test_capacity_json_comes_back_as_it_was() -> None:
