@@ -19,6 +19,7 @@ from harness.drafts import plain_file_problem, write_whole
 from harness.errors import MachineError, UsageError
 from harness.evidence import DriverEvent, evidence_of, to_tables
 from harness.evidence.misheard import misheard
+from harness.expectations import declared_brokers
 from harness.facts import RunFacts
 from harness.history import Evidence
 from harness.plan import Plan, PlannedAgent, parse_programs
@@ -76,6 +77,8 @@ def read_run(root: Path) -> Archived:
         liveness_ns=min(int(plan.scenario.liveness_s * 1e9), LIVENESS_NS_MAX),
         exposures_min=plan.scenario.exposures_min,
         problems=tuple(problems),
+        broker=plan.cell.broker,
+        declared=declared_brokers(),
     )
     return Archived(
         plan=plan,

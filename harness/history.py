@@ -236,6 +236,37 @@ def no_messages() -> Messages:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Declared:
+    """What a broker declares about its messages, before any run."""
+
+    delivery: str = ""
+    """at least once | at most once | exactly once; empty when nothing is declared."""
+    is_ordered: bool = False
+    """Messages of one key and topic are delivered in their order."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BrokerRow:
+    """One broker of a run: what it declares, and what the harness noted of it."""
+
+    name: str
+    declared: Declared
+    deliveries_max: int = NONE
+    """Deliveries after which a message may become a dead letter; NONE when nobody said."""
+    is_counted: bool = False
+    """What was left in it at the end was collected."""
+    left: int = NONE
+    """What it itself says is left; NONE when it cannot say."""
+    published: int = NONE
+    """What it itself says it was ever given."""
+
+    @property
+    def excuses_repeats(self) -> bool:
+        """Whether a message may come more than once; said of what is not declared, too."""
+        return self.declared.delivery in ("", "at least once")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Starts:
     """What the driver saw, one row an agent of `Names.agents`."""
 
@@ -338,3 +369,5 @@ class Evidence:
     last_event_ns: int = NONE
     """When the harness first sent its last event to an agent; NONE without events."""
     messages: Messages = field(default_factory=no_messages)
+    brokers: tuple[BrokerRow, ...] = ()
+    """One row a name of `Names.brokers`, in that order."""

@@ -10,6 +10,7 @@ from typing import TypeVar
 import msgspec
 
 from harness.errors import UsageError
+from harness.messages import MessageFigures
 from harness.verdict import Anomaly
 
 SCHEMA = 1
@@ -42,6 +43,8 @@ class PromiseRow:
     """At 95 %, meaningful only when violations_count is 0."""
     bound_per_exposure_ratio: float
     anomalies: tuple[Anomaly, ...] = ()
+    is_applicable: bool = True
+    """False for M in a run without a broker and messages: neither a pass nor a doubt."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -389,6 +392,8 @@ class RunResult:
     """Relative to the matrix directory."""
     client: ClientBehaviour | None = None
     """None in results of before it was measured, and in runs that were not judged."""
+    messages: MessageFigures | None = None
+    """None in a run without messages."""
     timelines: tuple[AgentTimeline, ...] = ()
     """Of the worst agents: those of the anomalies shown, the smallest of each kind first, then the
     slowest."""

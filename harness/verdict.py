@@ -22,7 +22,7 @@ class Promise:
     """One entry of the vector; texts are shown to people as they stand."""
 
     key: str
-    """L, S1 ... S5 or R."""
+    """L, S1 ... S5, R or M."""
     text: str
     """The promise in one line."""
     is_safety: bool
@@ -37,8 +37,12 @@ PROMISES: tuple[Promise, ...] = (
     Promise(key="S4", text="a tool effect is applied once under its key", is_safety=True),
     Promise(key="S5", text="exactly-once effect: a tool is called once", is_safety=True),
     Promise(key="R", text="resume: nothing skipped, order and context kept", is_safety=True),
+    Promise(key="M", text="an acknowledged message is delivered as declared", is_safety=True),
 )
 PROMISE_KEYS: tuple[str, ...] = tuple(promise.key for promise in PROMISES)
+MESSAGES = "M"
+"""What brokers promise, not engines; it does not apply to runs without a broker and messages."""
+ENGINE_KEYS: tuple[str, ...] = tuple(key for key in PROMISE_KEYS if key != MESSAGES)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +71,8 @@ class CheckResult:
     reason: str
     """One sentence; for unknown, what was missing."""
     checked_count: int = 0
-    """Things looked at (agents for L and R, steps for S1 to S3, effects for S4 and S5)."""
+    """Things looked at: agents for L and R, steps for S1 to S3, effects for S4 and S5, acknowledged
+    messages for M."""
     exposed_count: int = 0
     """Of these, how many a fault interrupted."""
     kills_count: int = 0
@@ -77,6 +82,8 @@ class CheckResult:
     """What neither the ledger nor the history can order."""
     is_offered: bool = True
     """False where the promise needs something that the engine does not offer (S4: a key)."""
+    is_applicable: bool = True
+    """False for M in a run without a broker and messages: neither a pass nor a doubt."""
     anomalies: tuple[Anomaly, ...] = field(default=())
     """The worst first; at most 50 here, the others in a file."""
 

@@ -15,7 +15,7 @@ from reports.wording import count, counted, upper_percent
 
 REASON_WIDTH = 110
 """Signs of a reason in a cell; the table of the run has it in full."""
-CHECKED_NOUNS = {"L": "agent", "R": "agent", "S4": "effect", "S5": "effect"}
+CHECKED_NOUNS = {"L": "agent", "R": "agent", "S4": "effect", "S5": "effect", "M": "message"}
 """What a checker of the promise looks at; all others look at steps."""
 
 
@@ -27,6 +27,7 @@ class State(enum.Enum):
     REFUTED = ("✗", "refuted (promised)", "bad")
     REFUTED_UNPROMISED = ("△", "refuted (not promised)", "odd")
     NOT_OFFERED = ("–", "not offered", "muted")
+    NOT_APPLICABLE = ("·", "not applicable", "muted")
     SKIPPED = ("⊘", "skipped", "muted")
     FAILED = ("!", "failed", "warn")
     VALID = ("✓", "valid", "good")
@@ -56,6 +57,7 @@ MEANINGS = {
     State.REFUTED_UNPROMISED: "broken, and the engine never promised it",
     State.UNKNOWN: "the evidence does not suffice; not a pass",
     State.NOT_OFFERED: "the engine offers nothing to judge it by",
+    State.NOT_APPLICABLE: "the run has nothing that it is about; neither a pass nor a doubt",
     State.SKIPPED: "not run, with a reason",
     State.FAILED: "the harness or the machine failed; proves nothing",
 }
@@ -66,11 +68,18 @@ SHORT_WORDS = {
     State.REFUTED: "✗ REFUTED",
     State.REFUTED_UNPROMISED: "△ refuted",
     State.NOT_OFFERED: "– no key",
+    State.NOT_APPLICABLE: "· n/a",
     State.SKIPPED: "⊘ skipped",
     State.FAILED: "! failed",
 }
 """Where there is room for one word: capitals where the engine promised it."""
-REASONED = (State.UNKNOWN, State.NOT_OFFERED, State.SKIPPED, State.FAILED)
+REASONED = (
+    State.UNKNOWN,
+    State.NOT_OFFERED,
+    State.NOT_APPLICABLE,
+    State.SKIPPED,
+    State.FAILED,
+)
 """States whose cells say why instead of how many."""
 
 
@@ -104,7 +113,7 @@ class Cell:
     bound: str
     """How much a pass says; empty elsewhere."""
     expectation: str
-    """promised | not promised | unstated; empty when nothing was judged."""
+    """promised | not promised | unstated; empty when nothing was judged, or to be judged."""
     note: int
     """Number of the footnote with quote and source; 0 without one."""
     reason: str
@@ -190,6 +199,8 @@ def run_state(run: RunResult) -> State:
 
 def promise_state(row: PromiseRow) -> State:
     """The state of a promise of a judged run."""
+    if not row.is_applicable:
+        return State.NOT_APPLICABLE
     if row.verdict == "invalid":
         promised = row.is_surprise or row.expectation == "promised"
         return State.REFUTED if promised else State.REFUTED_UNPROMISED
@@ -236,7 +247,7 @@ def cell(run: RunResult, row: PromiseRow | None, note: int = 0) -> Cell:
         state=state,
         counts=counts_text(row) if state not in REASONED else "",
         bound=bound_text(row) if state is State.HOLDS else "",
-        expectation=row.expectation,
+        expectation=row.expectation if row.is_applicable else "",
         note=note,
         reason=wording.shortened(row.reason, REASON_WIDTH) if state in REASONED else "",
     )

@@ -119,6 +119,8 @@ def side_of(runs: Sequence[Judged]) -> Side:
     verdicts: dict[str, str] = {}
     for run in runs:
         for row in run.result.promises:
+            if not row.is_applicable:
+                continue
             known = verdicts.get(row.key, row.verdict)
             verdicts[row.key] = max(known, row.verdict, key=lambda word: order.get(word, 1))
     environment = first.result.environment

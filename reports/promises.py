@@ -28,9 +28,10 @@ def promise_table(run: RunResult) -> Table | None:
             Head(text="Why", is_long=True),
         ),
         rows=tuple(_row(row) for row in run.promises),
-        note="Looked at: agents for L and R, steps for S1 to S3, tool effects for S4 and S5. "
-        "Bounds are at 95 %; the one per exposure takes steps of one kill as independent, which "
-        "they are not quite. Not judged: the ledger does not show enough of them to tell.",
+        note="Looked at: agents for L and R, steps for S1 to S3, tool effects for S4 and S5, "
+        "acknowledged messages for M. Bounds are at 95 %; the one per exposure takes steps of one "
+        "kill as independent, which they are not quite. Not judged: the ledger does not show "
+        "enough of them to tell.",
     )
 
 
@@ -42,7 +43,7 @@ def _row(row: PromiseRow) -> tuple[Value, ...]:
     return (
         text(wording.one_line(row.key)),
         Value(text=f"{state.symbol} {state.word}", tone=state.tone),
-        text(wording.one_line(row.expectation)),
+        text(wording.one_line(row.expectation) if row.is_applicable else NONE),
         number(count(row.checked_count), row.checked_count),
         number(count(row.exposed_count), row.exposed_count),
         number(count(row.kills_count), row.kills_count),

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from harness.results import Distribution, FaultRow, RunResult, Series
-from reports import intervals, wording
+from reports import intervals, messages, wording
 from reports.client import client_table
 from reports.footprint import footprint
 from reports.intervals import mean_range
@@ -26,6 +26,7 @@ LATENCIES = {
     "step": "LLM request: begin to answer",
     "lateness": "driver: intended start to first POST",
     "wake": "wake: event sent to the next LLM request of the agent that waits for it",
+    "message": "message: acknowledged to first delivered",
     "timer": "timer: due time to the next LLM request",
 }
 """What the distributions of the results measure, by name; other names are shown as they are."""
@@ -416,6 +417,7 @@ def tables(run: RunResult) -> tuple[Table, ...]:
         throughput(run),
         latency(run),
         faults(run),
+        *messages.tables(run),
         repeats(run),
         client_table(run),
         tracing_table(run),

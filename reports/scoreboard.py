@@ -13,6 +13,7 @@ from reports.compare import Cell, Column, State
 
 SEVERITY = {
     State.HOLDS: 0,
+    State.NOT_APPLICABLE: 0,
     State.NOT_OFFERED: 1,
     State.SKIPPED: 2,
     State.FAILED: 3,

@@ -10,7 +10,7 @@ from typing import TypeVar
 from markupsafe import Markup
 
 from harness.results import Assumption
-from reports import plots, rows, wording
+from reports import messages, plots, rows, wording
 from reports.client import client_table
 from reports.commits import commits_table
 from reports.compare import Column, State
@@ -185,6 +185,7 @@ def _parts(column: Column) -> tuple[Part, ...]:
             plots=drawn(some(plots.latency(run), plots.resume(run)), anchor),
             tables=some(rows.latency(run)),
         ),
+        Part(title="Messages", tables=tuple(messages.tables(run))),
         Part(title="Repeats and their price", tables=some(rows.repeats(run), client_table(run))),
         Part(title="What its spans show", tables=some(tracing_table(run))),
         Part(title="Footprint", tables=some(footprint(run))),

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from harness.results import MatrixResult, RunResult
-from harness.verdict import PROMISE_KEYS
-from reports import compare, headline, rows, wording
+from harness.verdict import MESSAGES
+from reports import compare, headline, messages, rows, wording
 from reports.compare import SHORT_WORDS, Column, State
 from reports.concerns import concerns
 from reports.footprint import footprint_of
@@ -28,6 +28,7 @@ LEGEND = {
     State.REFUTED_UNPROMISED: "△ refuted: broken, and never promised",
     State.UNKNOWN: "? unknown: not a pass",
     State.NOT_OFFERED: "– no key: the engine offers the tool none, so nothing is judged",
+    State.NOT_APPLICABLE: "· n/a: the run has nothing that it is about",
 }
 
 
@@ -95,7 +96,12 @@ def _run(column: Column, directory: Path | None) -> Iterator[str]:
     for concern in concerns(_alone(run)):
         yield from _wrapped(f"{concern.title}. {concern.text}", indent="  ! ")
     yield ""
-    for table in (*sweep_tables(run), rows.throughput(run), rows.latency(run)):
+    for table in (
+        *sweep_tables(run),
+        rows.throughput(run),
+        rows.latency(run),
+        messages.counts(run),
+    ):
         if table is not None:
             yield from draw(table)
             yield ""
@@ -107,7 +113,8 @@ def _run(column: Column, directory: Path | None) -> Iterator[str]:
 def _promises(run: RunResult) -> Iterator[str]:
     for row in run.promises:
         cell = compare.cell(run, row)
-        parts = [cell.counts, cell.bound, cell.reason, f"engine: {cell.expectation}"]
+        word = f"engine: {cell.expectation}" if cell.expectation else ""
+        parts = [cell.counts, cell.bound, cell.reason, word]
         detail = "; ".join(part for part in parts if part)
         lead = f"  {row.key:3}{SHORT_WORDS[cell.state]:11}"
         yield from _wrapped(f"{lead}{detail}", hanging=" " * len(lead))
@@ -159,18 +166,27 @@ def _witnesses(run: RunResult, directory: Path | None) -> Iterator[str]:
 
 def _vector(matrix: MatrixResult) -> Iterator[str]:
     found = compare.vector(matrix)
-    yield " " * LABEL_WIDTH + "".join(f"{key:{CELL_WIDTH}}" for key in PROMISE_KEYS)
+    rows = [row for row in found.rows if row.key != MESSAGES or _has_messages(matrix)]
+    label_width = min(LABEL_WIDTH, WIDTH - CELL_WIDTH * len(rows))
+    yield " " * label_width + "".join(f"{row.key:{CELL_WIDTH}}" for row in rows)
     seen: set[State] = set()
     for index, column in enumerate(found.columns):
-        label = wording.shortened(f"{column.number} {column.engine}", LABEL_WIDTH - 1)
-        states = [row.cells[index].state for row in found.rows]
+        label = wording.shortened(f"{column.number} {column.engine}", label_width - 1)
+        states = [row.cells[index].state for row in rows]
         seen.update(states)
         cells = "".join(f"{SHORT_WORDS[state]:{CELL_WIDTH}}" for state in states)
-        yield f"{label:{LABEL_WIDTH}}{cells}"
+        yield f"{label:{label_width}}{cells}"
         yield from _wrapped(f"{column.detail}: {column.state.word}", indent="  ")
     legend = [text for state, text in LEGEND.items() if state in seen]
     if legend:
         yield from _wrapped("; ".join(legend))
+
+
+def _has_messages(matrix: MatrixResult) -> bool:
+    """Whether the column of M says anything; eight columns leave little room for names."""
+    return any(
+        row.is_applicable for run in matrix.runs for row in run.promises if row.key == MESSAGES
+    )
 
 
 def draw(table: Table) -> Iterator[str]:

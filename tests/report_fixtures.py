@@ -20,7 +20,7 @@ from harness.results import (
     RunResult,
     Series,
 )
-from harness.verdict import PROMISES, Anomaly, bound_ratio
+from harness.verdict import MESSAGES, PROMISES, Anomaly, bound_ratio
 from tests.report_client import client_of_run
 from tests.report_commits import commits_of_run
 
@@ -42,11 +42,15 @@ def promise_rows(
     unknown: Iterable[str] = (),
     not_offered: Iterable[str] = ("S4",),
     reason: str = "",
+    has_messages: bool = False,
 ) -> tuple[PromiseRow, ...]:
-    """The seven rows; ``refuted`` maps a key to its number of violations."""
+    """The eight rows; ``refuted`` maps a key to its number of violations."""
     broken, beyond, undecided = refuted or {}, set(unpromised), set(unknown)
     rows = []
     for promise in PROMISES:
+        if promise.key == MESSAGES and not has_messages:
+            rows.append(without_messages(promise.text))
+            continue
         violations = broken.get(promise.key, 0)
         expectation = "not promised" if promise.key in beyond else "promised"
         checked = agents if promise.key in ("L", "R") else steps
@@ -75,6 +79,29 @@ def promise_rows(
             )
         )
     return tuple(rows)
+
+
+def without_messages(text: str) -> PromiseRow:
+    """M in a run that has none."""
+    return PromiseRow(
+        key=MESSAGES,
+        text=text,
+        expectation="unstated",
+        source="",
+        quote="",
+        verdict="unknown",
+        is_surprise=False,
+        is_offered=True,
+        reason="no acknowledged messages in this run",
+        checked_count=0,
+        exposed_count=0,
+        kills_count=0,
+        violations_count=0,
+        not_judged_count=0,
+        bound_per_kill_ratio=1.0,
+        bound_per_exposure_ratio=1.0,
+        is_applicable=False,
+    )
 
 
 def anomalies(promise: str, total: int) -> tuple[Anomaly, ...]:

@@ -92,6 +92,13 @@ def of_agents(name: str, agent: Ints, **seqs: Ints) -> Found:
     )
 
 
+def of_messages(name: str, agent: Ints, path: Ints, **seqs: Ints) -> Found:
+    """Anomalies of messages; their sequence numbers are those of message records."""
+    return Found(
+        name=name, agent=agent, path=path, roles=tuple(seqs), seqs=_stack(seqs.values(), len(agent))
+    )
+
+
 def census(portion: Portion, *, tools_only: bool = False) -> Scan:
     """Steps executed and steps interrupted, which most checkers count alike."""
     cells, cell = portion.cells, portion.interrupted.cell

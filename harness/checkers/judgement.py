@@ -37,6 +37,15 @@ RESTS_ON_ABSENCE = frozenset(
         "forked-lineage",
         "duplicate-start",
         "early-timer",
+        "lost-message",
+        "stranded-message",
+        "lost-message-start",
+        "duplicate-message-start",
+        "duplicate-delivery",
+        "reordered-message",
+        "phantom-delivery",
+        "cross-topic",
+        "unaccounted-dead-letter",
     }
 )
 """Anomalies that a lost record alone could feign: a step nobody saw, a fault nobody marked."""
@@ -69,6 +78,10 @@ class PromiseChecker:
         """Whether the engine offers what the promise needs."""
         return True
 
+    def is_applicable(self, _evidence: Evidence) -> bool:
+        """Whether the run has anything that the promise is about."""
+        return True
+
     def check(self, evidence: Evidence) -> CheckResult:
         """Judge; what cannot be judged is unknown, never valid."""
         return conclude(self, evidence, scan_of(self, evidence))
@@ -84,6 +97,13 @@ def scan_of(checker: PromiseChecker, evidence: Evidence) -> Scan:
 
 def conclude(checker: PromiseChecker, evidence: Evidence, scan: Scan) -> CheckResult:
     """Make the verdict, and texts for the worst anomalies."""
+    if not checker.is_applicable(evidence):
+        return CheckResult(
+            promise=checker.promise,
+            verdict=Verdict.UNKNOWN,
+            reason=f"no {checker.counted} in this run",
+            is_applicable=False,
+        )
     ruling = _rule(checker, evidence, scan)
     return CheckResult(
         promise=checker.promise,

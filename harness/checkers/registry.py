@@ -3,6 +3,7 @@
 from harness.checkers.applied_once import AppliedOnce
 from harness.checkers.attempted_once import AttemptedOnce
 from harness.checkers.committed_once import CommittedOnce
+from harness.checkers.delivered import Delivered
 from harness.checkers.ends import Ends
 from harness.checkers.found import Scan
 from harness.checkers.judgement import PromiseChecker, anomalies_of, conclude
@@ -21,6 +22,7 @@ CHECKERS: dict[str, PromiseChecker] = {
     "S4": AppliedOnce(),
     "S5": AttemptedOnce(),
     "R": Resumed(),
+    "M": Delivered(),
 }
 """Promise -> its checker, in the order of the vector."""
 

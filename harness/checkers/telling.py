@@ -7,7 +7,7 @@ import numpy as np
 
 from harness.checkers.found import Found
 from harness.clock import NS_PER_S
-from harness.history import NONE, Evidence, FaultWindow, Ints, RequestOutcome
+from harness.history import NONE, Evidence, FaultWindow, Ints, MessageEvent, RequestOutcome
 from harness.measures.series import load_begin_ns
 from harness.verdict import Anomaly
 
@@ -41,6 +41,15 @@ MEANINGS = {
     "result-divergence": "the result is not the one that the program leads to",
     "wrong-outcome": "the outcome is not the one that the program leads to",
     "phantom-step": "executed, and in no program",
+    "lost-message": "acknowledged, delivered to nobody, and in no broker any more",
+    "stranded-message": "acknowledged, delivered to nobody, and left behind in a broker",
+    "lost-message-start": "its start message was delivered, and it never began",
+    "duplicate-message-start": "its start message started it twice, and both starts lived",
+    "duplicate-delivery": "delivered more than once, which the broker does not declare",
+    "reordered-message": "the next message of its key was delivered before it",
+    "phantom-delivery": "delivered before anybody had published it",
+    "cross-topic": "delivered from a topic that it was not published to",
+    "unaccounted-dead-letter": "a dead letter, though no poison and not tried often enough",
 }
 """Anomaly -> what it means, as a clause."""
 
@@ -57,6 +66,16 @@ ROLES = {
 }
 """Role of a sequence number -> how a request in it is told."""
 
+TOLD = {
+    MessageEvent.PUBLISHING: "published to {topic} of {broker} by {caller}",
+    MessageEvent.ACKNOWLEDGED: "acknowledged by {broker} to {caller}",
+    MessageEvent.REFUSED: "refused by {broker}, as {caller} says",
+    MessageEvent.DELIVERED: "delivered from {topic} to {caller}",
+    MessageEvent.DEAD_LETTER: "a dead letter of {topic}",
+    MessageEvent.RESIDUE: "found in {topic} of {broker}",
+}
+"""What happened to a message -> how it is told."""
+
 
 class Teller:
     """Tells anomalies of one run."""
@@ -70,7 +89,7 @@ class Teller:
         names = self._evidence.names
         agent, path = int(found.agent[row]), int(found.path[row])
         seqs = tuple(int(seq) for seq in found.seqs[row] if seq != NONE)
-        who = f"agent {names.agents[agent]}" if agent != NONE else "an agent of no program"
+        who = f"agent {names.agents[agent]}" if agent != NONE else self._stranger(seqs)
         where = f", step {names.paths[path]}" if path != NONE else ""
         told = self._excerpt(found, row)
         return Anomaly(
@@ -93,7 +112,7 @@ class Teller:
                 caller = int(self._evidence.requests.caller[place])
                 callers.add(self._evidence.names.callers[caller])
             elif number != NONE:
-                events += self._outcome(int(number))
+                events += self._outcome(int(number)) or self._message(int(number))
         if events and len(callers) > 0:
             events += self._faults(callers, max(ns for ns, _ in events))
         return [text for _, text in sorted(events)]
@@ -137,6 +156,28 @@ class Teller:
         what = f"as {_short(receipt, mark)}" if receipt else "without a receipt"
         at_ns = int(outcomes.t_ns[place])
         return [(at_ns, f"outcome read at {self._time(at_ns)} {what}")]
+
+    def _message(self, seq: int) -> list[tuple[int, str]]:
+        messages, names = self._evidence.messages, self._evidence.names
+        place = _place(messages.seq, seq)
+        if place == NONE:
+            return []
+        broker = int(messages.broker[place])
+        text = TOLD[MessageEvent(int(messages.what[place]))].format(
+            caller=names.callers[int(messages.caller[place])],
+            topic=names.topics[int(messages.topic[place])],
+            broker=names.brokers[broker] if broker != NONE else "a broker",
+        )
+        at_ns = int(messages.t_ns[place])
+        return [(at_ns, f"{text} at {self._time(at_ns)}")]
+
+    def _stranger(self, seqs: tuple[int, ...]) -> str:
+        """Whom an anomaly is about that names no agent of the plan."""
+        messages = self._evidence.messages
+        place = _place(messages.seq, seqs[0]) if seqs else NONE
+        if place == NONE:
+            return "an agent of no program"
+        return f"message {self._evidence.names.messages[int(messages.message[place])]}"
 
     def _faults(self, callers: set[str], until_ns: int) -> list[tuple[int, str]]:
         told = []

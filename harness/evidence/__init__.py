@@ -5,14 +5,15 @@ for what it finds in the records: damage becomes a problem in plain words, and a
 is never valid. Pure: no file is touched.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from harness.errors import UsageError
+from harness.evidence.brokers import brokers_of
 from harness.evidence.gather import Gathered
 from harness.evidence.starts import DriverEvent, contradictions, starts_of
 from harness.evidence.tables import from_tables, to_tables
 from harness.evidence.windows import windows_of
-from harness.history import NONE, Evidence, Kind
+from harness.history import NONE, Declared, Evidence, Kind
 from harness.oracle import fold_all
 from harness.scenario import Program
 from mock_llm.ledger import Record
@@ -30,11 +31,14 @@ def evidence_of(
     liveness_ns: int,
     exposures_min: int,
     problems: tuple[str, ...] = (),
+    broker: str = "",
+    declared: Mapping[str, Declared] | None = None,
 ) -> Evidence:
     """Join the plan, the ledger and the driver's events; agents of the warm-up are left out.
 
     ``records`` come in ledger order, opening records included or not. A program that the oracle
-    cannot fold is a problem too: nothing can then be judged against it.
+    cannot fold is a problem too: nothing can then be judged against it. ``broker`` is the one that
+    the plan names, "none" or empty for none; ``declared`` is what brokers declare.
     """
     found = list(problems)
     try:
@@ -43,7 +47,7 @@ def evidence_of(
         found.append(f"the plan cannot be judged: {str(error)[:300]}")
         programs = ()
         expected, paths = fold_all(programs, seed)
-    gathered = Gathered.of([program.agent for program in programs], paths, seed)
+    gathered = Gathered.of([program.agent for program in programs], paths, seed, broker=broker)
     for record in records:
         gathered.add(record)
     starts = starts_of(gathered, driver_events)
@@ -52,7 +56,9 @@ def evidence_of(
     messages = gathered.messages()
     faults, unclear = windows_of(gathered.notes)
     names = gathered.names()
-    found += [*gathered.problems(), *unclear, *contradictions(names.agents, starts, outcomes)]
+    brokers, misnoted = brokers_of(names.brokers, declared or {}, gathered.notes)
+    found += [*gathered.problems(), *unclear, *misnoted]
+    found += contradictions(names.agents, starts, outcomes)
     return Evidence(
         seed=seed,
         names=names,
@@ -70,4 +76,5 @@ def evidence_of(
         exposures_min=exposures_min,
         last_event_ns=int(requests.begin_ns[requests.kind == Kind.EVENT].max(initial=NONE)),
         messages=messages,
+        brokers=brokers,
     )

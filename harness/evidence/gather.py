@@ -11,6 +11,7 @@ from struct import Struct, error
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.evidence.brokers import ABOUT_BROKERS, BROKER
 from harness.evidence.told import Told, split
 from harness.history import (
     NONE,
@@ -29,9 +30,6 @@ from mock_llm.ledger import Begin, End, Message, Note, Opened, Outcome, Record
 
 WARM_UP = "w"
 """First letter of the agents of the warm-up, which are no evidence."""
-
-BROKER = "broker"
-"""Kind of the note that says which broker messages go to from here on."""
 
 _KINDS = {
     "step": Kind.STEP,
@@ -112,7 +110,9 @@ class Gathered:
     """What is wrong -> where."""
 
     @classmethod
-    def of(cls, agents: Sequence[str], paths: Sequence[str], seed: int) -> "Gathered":
+    def of(
+        cls, agents: Sequence[str], paths: Sequence[str], seed: int, *, broker: str = ""
+    ) -> "Gathered":
         """Start with the names of the plan, so that its numbers are those of the oracle."""
         made = cls(agents={}, seed=seed)
         for name in agents:
@@ -120,6 +120,8 @@ class Gathered:
                 made.complain("an agent is in the plan twice", name)
             made.agents.setdefault(name, len(made.agents))
         made._paths = {path: number for number, path in enumerate(paths)}
+        if broker not in ("", "none"):
+            made._told.brokers[broker] = 0
         return made
 
     def add(self, record: Record) -> None:
@@ -289,6 +291,8 @@ class Gathered:
         self.notes.append(record)
         if record.kind == BROKER:
             self._told.in_force = record.subject
+        if record.kind in ABOUT_BROKERS and record.subject:
+            self._told.brokers.setdefault(record.subject, len(self._told.brokers))
 
     def _add_message(self, record: Message) -> None:
         name, path = split(record.id)

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from harness.errors import HarnessError
 from harness.history import (
     NONE,
+    BrokerRow,
     Context,
     Evidence,
     Expected,
@@ -44,6 +45,7 @@ class _Run(msgspec.Struct):
     liveness_ns: int
     exposures_min: int
     last_event_ns: int = NONE
+    brokers: list[BrokerRow] = msgspec.field(default_factory=list)
 
 
 def to_tables(evidence: Evidence) -> Tables:
@@ -68,6 +70,7 @@ def to_tables(evidence: Evidence) -> Tables:
         liveness_ns=evidence.liveness_ns,
         exposures_min=evidence.exposures_min,
         last_event_ns=evidence.last_event_ns,
+        brokers=list(evidence.brokers),
     )
     return {
         "requests": requests,
@@ -127,6 +130,7 @@ def from_tables(tables: Tables) -> Evidence:
             exposures_min=run.exposures_min,
             last_event_ns=run.last_event_ns,
             messages=_record(Messages, tables["messages"]),
+            brokers=tuple(run.brokers),
         )
     except (KeyError, IndexError, TypeError, ValueError, msgspec.MsgspecError) as error:
         raise HarnessError(
@@ -156,6 +160,10 @@ def _conditions(evidence: Evidence) -> list[tuple[bool, str]]:
     has_mark = requests.mark != NONE
     messages = evidence.messages
     return [
+        (
+            tuple(one.name for one in evidence.brokers) == names.brokers,
+            "brokers are not those of the names",
+        ),
         (_is_rising(messages.seq), "messages are not in order"),
         (_points(messages.message, len(names.messages), least=0), "messages.message is no name"),
         (_points(messages.agent, agents), "messages.agent points to no name"),

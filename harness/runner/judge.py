@@ -16,11 +16,13 @@ from harness.checkers import all_anomalies, run_checkers
 from harness.clock import NS_PER_S
 from harness.drafts import write_whole
 from harness.errors import HarnessError, UsageError
-from harness.expectations import UNSTATED, expectation_of
+from harness.expectations import UNSTATED, Expectation, expectation_of, message_expectation
 from harness.history import NONE, AgentStatus, Evidence, Kind, RequestOutcome
 from harness.measures.client import client_of
 from harness.measures.commits import commits_of
 from harness.measures.latency import latencies_of, resume_of, slowest_agents
+from harness.measures.messages import figures_of as message_figures
+from harness.measures.messages import latencies_of as message_latencies
 from harness.measures.recovery import in_flight, victim_resume_ns
 from harness.measures.repeats import repeats_by_fault, repeats_of, steps_used
 from harness.measures.series import load_begin_ns, series_of
@@ -34,7 +36,7 @@ from harness.runner.idle import told
 from harness.runner.order import Order
 from harness.runner.own import OwnEngine, own_of_run
 from harness.sweep import POINTS, VICTIMS, calls_count, cells_of, held_note
-from harness.verdict import PROMISES, Anomaly, CheckResult, Verdict, bound_ratio, worst
+from harness.verdict import MESSAGES, PROMISES, Anomaly, CheckResult, Verdict, bound_ratio, worst
 from mock_llm.ledger import Note, iter_records
 
 LATENESS_MS_MAX = 1000.0
@@ -76,7 +78,8 @@ def result_of(archived: Archived, *, root: Path) -> RunResult:
     broken = [entry.text for entry in assumptions if not entry.is_met]
     checks = {check.promise: _doubted(check, broken) for check in run_checkers(evidence)}
     own = own_of_run(root, plan.cell.engine)
-    rows = tuple(_promise_row(checks[promise.key], plan, own) for promise in PROMISES)
+    brokers = evidence.names.brokers
+    rows = tuple(_promise_row(checks[each.key], plan, own, brokers) for each in PROMISES)
     counts = _agent_counts(evidence)
     series = series_of(evidence)
     load_s = _load_s(evidence)
@@ -109,7 +112,7 @@ def result_of(archived: Archived, *, root: Path) -> RunResult:
         load_s=round(load_s, 3),
         lateness_ms_p99=round(facts.lateness_ms_p99, 3) if facts else 0.0,
         resume=resume_of(evidence),
-        latencies=latencies_of(evidence),
+        latencies=(*latencies_of(evidence), *message_latencies(evidence)),
         faults=_fault_rows(evidence),
         faults_planned=len(plan.faults),
         series=series,
@@ -121,6 +124,7 @@ def result_of(archived: Archived, *, root: Path) -> RunResult:
         ),
         tracing=_tracing(archived),
         processes=facts.processes if facts else (),
+        messages=message_figures(evidence),
         environment=_environment(archived),
         repeat_command=f"onceproof repro {root}{' --trust' if own is not None else ''}",
         directory=root.name,
@@ -197,6 +201,7 @@ def unpromised(own: OwnEngine | None) -> tuple[str, ...]:
 def headline_of(rows: tuple[PromiseRow, ...]) -> str:
     """One line such as "L, S1 hold; S3 unknown; S5 refuted"."""
     words = {"valid": "hold", "unknown": "unknown", "invalid": "refuted"}
+    rows = tuple(row for row in rows if row.is_applicable)
     parts = []
     for verdict, word in words.items():
         keys = [row.key for row in rows if row.verdict == verdict]
@@ -210,7 +215,16 @@ def failed_result(plan: Plan, reason: str, *, root: Path, command: str) -> RunRe
     """A run that could not even be judged; every promise is unknown."""
     nothing = CheckResult(promise="", verdict=Verdict.UNKNOWN, reason=reason)
     own = own_of_run(root, plan.cell.engine)
-    rows = tuple(_promise_row(replace(nothing, promise=each.key), plan, own) for each in PROMISES)
+    brokers = tuple(name for name in (plan.cell.broker,) if name not in ("", "none"))
+    rows = tuple(
+        _promise_row(
+            replace(nothing, promise=each.key, is_applicable=each.key != MESSAGES or bool(brokers)),
+            plan,
+            own,
+            brokers,
+        )
+        for each in PROMISES
+    )
     order = Order(scenario=plan.scenario, cell=plan.cell, own=own)
     blank = blank_result(order, seed=plan.seed)
     return replace(
@@ -233,11 +247,24 @@ def _doubted(check: CheckResult, broken: list[str]) -> CheckResult:
     return replace(check, verdict=Verdict.UNKNOWN, reason="; ".join(broken))
 
 
-def _promise_row(check: CheckResult, plan: Plan, own: OwnEngine | None) -> PromiseRow:
-    promise = next(entry for entry in PROMISES if entry.key == check.promise)
-    found = expectation_of(plan.cell.engine, plan.cell.variant, check.promise)
+def _word(
+    check: CheckResult, plan: Plan, own: OwnEngine | None, brokers: tuple[str, ...]
+) -> Expectation:
+    """Who promised what: of messages the brokers, of all else the engine."""
+    if not check.is_applicable:
+        return UNSTATED
     if own is not None:
-        found = own.expectations.get(check.promise, UNSTATED)
+        return own.expectations.get(check.promise, UNSTATED)
+    if check.promise == MESSAGES:
+        return message_expectation(plan.cell.engine, plan.cell.variant, brokers)
+    return expectation_of(plan.cell.engine, plan.cell.variant, check.promise)
+
+
+def _promise_row(
+    check: CheckResult, plan: Plan, own: OwnEngine | None, brokers: tuple[str, ...]
+) -> PromiseRow:
+    promise = next(entry for entry in PROMISES if entry.key == check.promise)
+    found = _word(check, plan, own, brokers)
     exposed = check.exposed_count if plan.faults else check.checked_count
     return PromiseRow(
         key=promise.key,
@@ -257,6 +284,7 @@ def _promise_row(check: CheckResult, plan: Plan, own: OwnEngine | None) -> Promi
         bound_per_kill_ratio=bound_ratio(check.kills_count),
         bound_per_exposure_ratio=bound_ratio(exposed),
         anomalies=check.anomalies[:ANOMALIES_SHOWN],
+        is_applicable=check.is_applicable,
     )
 
 

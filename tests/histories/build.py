@@ -15,15 +15,16 @@ from dataclasses import dataclass, field
 
 from harness.evidence import DriverEvent
 from harness.evidence import evidence_of as evidence_from
-from harness.history import Evidence
+from harness.history import Declared, Evidence
 from harness.oracle import Required, required_of
 from harness.scenario import Program, Step
-from mock_llm.ledger import Begin, End, Note, Outcome, Record
+from mock_llm.ledger import Begin, End, Message, Note, Outcome, Record
 from mock_llm.receipts import tag, tag_of
 
 SEED = 7
 S = 1_000_000_000
 CALLER = "agents-0.1"
+BROKER = "b"
 
 
 @dataclass(slots=True)
@@ -311,6 +312,49 @@ def note(kind: str, subject: str, detail: dict[str, object] | None = None) -> To
     return Told(lambda teller: _note(teller, kind, subject, detail or {}))
 
 
+def message(
+    what: str,
+    id: str,
+    *,
+    topic: str = "t",
+    key: str = "",
+    number: int = -1,
+    broker: str = BROKER,
+    caller: str = CALLER,
+    is_poison: bool = False,
+) -> Told:
+    """Something happens to a message."""
+
+    def line(teller: Teller) -> None:
+        teller.records.append(
+            Message(
+                seq=teller.seq,
+                t_ns=teller.tick(),
+                caller=caller,
+                what=what,  # type: ignore[arg-type]
+                id=id,
+                topic=topic,
+                key=key,
+                number=number,
+                broker=broker,
+                is_poison=is_poison,
+            )
+        )
+
+    return Told(line)
+
+
+def sent(id: str, **more: object) -> Told:
+    """A message is published, and the broker says yes."""
+    two = [message(what, id, **more) for what in ("publishing", "acknowledged")]  # type: ignore[arg-type]
+    return Told(lambda teller: [one.line(teller) for one in two] and None)
+
+
+def counted(broker: str = BROKER, **counters: int) -> Told:
+    """What is left in a broker is all on file."""
+    return note("residue", broker, dict(counters))
+
+
 def driver(kind: str, agent: str, status: str = "") -> Told:
     """Any other event of the driver."""
     return Told(
@@ -368,6 +412,8 @@ def evidence_of(
     problems: tuple[str, ...] = (),
     is_accepted: bool = True,
     end_after_ns: int = 600 * S,
+    broker: str = "",
+    declared: Declared | None = None,
 ) -> Evidence:
     """Join the lines; all agents are accepted before the first, and the run waits for its end."""
     given = {program.agent: program for program in programs}
@@ -396,6 +442,8 @@ def evidence_of(
         liveness_ns=liveness_ns,
         exposures_min=exposures_min,
         problems=problems,
+        broker=broker,
+        declared={BROKER: declared} if declared else {},
     )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from harness.history import Evidence
+from harness.history import Declared, Evidence
 from harness.scenario import Program, Step
 from mock_llm.receipts import tag
 from tests.histories.build import (
@@ -17,6 +17,7 @@ from tests.histories.build import (
     ask,
     begin,
     chain,
+    counted,
     driver,
     end,
     evidence_of,
@@ -24,7 +25,10 @@ from tests.histories.build import (
     fired,
     forged,
     healed,
+    message,
+    note,
     outcome,
+    sent,
     tools,
 )
 
@@ -116,6 +120,30 @@ WAITED = evidence_of(
     ONE, *_waits(12), TWO, outcome("a1"), ask("other", "1"), outcome("other"),
     programs=[_timer(), OTHER],
 )  # fmt: skip
+
+STRICT = Declared(delivery="exactly once", is_ordered=True)
+LOOSE = Declared(delivery="at least once")
+
+
+def _messages(*told: Told, declared: Declared = STRICT, end: Told | None = None) -> Evidence:
+    """An agent that runs as it should, and messages beside it; what is left is counted last."""
+    last = counted() if end is None else end
+    return evidence_of(ONE, *told, TWO, outcome("a1"), last, declared=declared)
+
+
+def _started(*told: Told) -> Evidence:
+    """An agent of two steps that a message starts."""
+    return evidence_of(*told, counted(), programs=[chain("a1", "1", "2")], declared=STRICT)
+
+
+FIRST, SECOND = ({"key": "k", "number": number} for number in (0, 1))
+SENT = (sent("a1/m0", **FIRST), sent("a1/m1", **SECOND))
+HAD = (message("delivered", "a1/m0"), message("delivered", "a1/m1"))
+ARRIVED = _messages(*SENT, *HAD)
+STARTED = (sent("a1/start"), message("delivered", "a1/start"))
+RIGHT_START = _started(*STARTED, ONE, TWO, outcome("a1"))
+DEAD = message("dead_letter", "a1/m0")
+BOUND = note("retry-bound", "b", {"deliveries_max": 2})
 
 GOLDEN: dict[str, Golden] = {
     "lost-start": Golden(promise="L", red=_run(programs=(chain("a1", "1", "2"),)), green=DONE),
@@ -295,6 +323,47 @@ GOLDEN: dict[str, Golden] = {
         promise="R",
         red=_run(ONE, TWO, ask("a1", "9"), outcome("a1"), programs=(chain("a1", "1", "2"),)),
         green=DONE,
+    ),
+    "lost-message": Golden(promise="M", red=_messages(*SENT, HAD[0]), green=ARRIVED),
+    "stranded-message": Golden(
+        promise="M", red=_messages(*SENT, HAD[0], message("residue", "a1/m1")), green=ARRIVED
+    ),
+    "lost-message-start": Golden(
+        promise="M", red=_started(*STARTED), green=RIGHT_START, also=("lost-start",)
+    ),
+    "duplicate-message-start": Golden(
+        promise="M",
+        red=_started(*STARTED, ONE, TWO, message("delivered", "a1/start"), ONE, TWO, outcome("a1")),
+        green=RIGHT_START,
+        also=(
+            "duplicate-delivery",
+            "forked-lineage",
+            "recompute-after-use",
+            "repeat-without-fault",
+        ),
+    ),
+    "duplicate-delivery": Golden(
+        promise="M",
+        red=_messages(*SENT, *HAD, HAD[0]),
+        green=_messages(*SENT, *HAD, HAD[0], declared=LOOSE),
+    ),
+    "reordered-message": Golden(
+        promise="M",
+        red=_messages(*SENT, *HAD[::-1]),
+        green=_messages(*SENT, *HAD[::-1], declared=LOOSE),
+    ),
+    "phantom-delivery": Golden(
+        promise="M", red=_messages(HAD[0], *SENT, *HAD, declared=LOOSE), green=ARRIVED
+    ),
+    "cross-topic": Golden(
+        promise="M",
+        red=_messages(*SENT, HAD[0], message("delivered", "a1/m1", topic="other")),
+        green=ARRIVED,
+    ),
+    "unaccounted-dead-letter": Golden(
+        promise="M",
+        red=_messages(BOUND, *SENT, *HAD, DEAD),
+        green=_messages(BOUND, *SENT, *HAD, HAD[0], DEAD, declared=LOOSE),
     ),
 }
 """Anomaly -> its pair, in the order of the promises."""

@@ -14,10 +14,10 @@ from random import Random
 import msgspec
 
 from harness.evidence import DriverEvent, evidence_of
-from harness.history import Evidence
+from harness.history import Declared, Evidence
 from harness.oracle import Required, required_of
 from harness.scenario import Program, Step
-from mock_llm.ledger import Begin, End, Note, Outcome, Record
+from mock_llm.ledger import Begin, End, Message, Note, Outcome, Record
 from mock_llm.receipts import tag
 from tests.histories.build import SEED, S, chain, fan_out, tools
 
@@ -44,6 +44,7 @@ class Run:
         self.kills = 0
         self.t_ns = 1000 * S
         self.note("phase", "load", {})
+        self.post = Post(self) if chance.random() < 0.7 else None
         self.walkers = [Walker(self, program, chance.randrange(SLOTS)) for program in self.programs]
 
     def tick(self) -> tuple[int, int]:
@@ -61,6 +62,10 @@ class Run:
             if self.kills_left and self.chance.random() < 0.1:
                 self.kill(self.chance.randrange(SLOTS))
             self.chance.choice(going).move()
+            if self.post is not None:
+                self.post.move()
+        if self.post is not None:
+            self.post.finish()
         self.t_ns += 600 * S
         self.note("phase", "end", {})
 
@@ -81,6 +86,89 @@ class Run:
         self.incarnation[slot] += 1
         if self.chance.random() < 0.9:
             self.note("healed", name, detail)
+
+
+class Post:
+    """A broker that keeps its word: queues per key, in order where that is declared."""
+
+    def __init__(self, run: Run) -> None:
+        self.run, chance = run, run.chance
+        self.declared = Declared(
+            delivery=chance.choice(["at least once", "at most once", "exactly once"]),
+            is_ordered=chance.random() < 0.5,
+        )
+        self.tries_max = chance.choice([1, 3])
+        self.numbers = {program.agent: 0 for program in run.programs}
+        self.waiting: list[dict[str, object]] = []
+        self.had: list[dict[str, object]] = []
+        run.note("broker", "b", {})
+        run.note("retry-bound", "b", {"deliveries_max": self.tries_max})
+        self.given = 0
+        for program in run.programs:
+            if chance.random() < 0.5:
+                self.publish(program.agent, "start")
+
+    def tell(self, what: str, mail: dict[str, object], **changed: object) -> None:
+        seq, t_ns = self.run.tick()
+        record = Message(seq=seq, t_ns=t_ns, what=what, **{**mail, **changed})  # type: ignore[arg-type]
+        self.run.records.append(record)
+
+    def publish(self, agent: str, path: str = "") -> None:
+        number = self.numbers[agent]
+        self.numbers[agent] += 1
+        mail: dict[str, object] = {
+            "id": f"{agent}/{path or f'm{number}'}",
+            "topic": "starts" if path else "results",
+            "key": agent,
+            "number": number,
+            "broker": self.run.chance.choice(["b", ""]),
+            "caller": "agents-0.1",
+            "is_poison": not path and self.run.chance.random() < 0.1,
+        }
+        self.tell("publishing", mail)
+        if self.run.chance.random() < 0.1:
+            self.tell("refused", mail)
+            if self.run.chance.random() < 0.5:
+                return
+        else:
+            self.tell("acknowledged", mail)
+        self.given += 1
+        self.waiting.append(mail)
+        if path:
+            # An agent that is started by a message does nothing before.
+            self.deliver(self.waiting[-1])
+
+    def deliver(self, mail: dict[str, object]) -> None:
+        for _ in range(self.tries_max if mail["is_poison"] else 1):
+            self.tell("delivered", mail, is_poison=False, key="", number=-1)
+        if mail["is_poison"]:
+            self.tell("dead_letter", mail)
+        self.waiting.remove(mail)
+        self.had.append(mail)
+
+    def next(self) -> dict[str, object]:
+        mail = self.run.chance.choice(self.waiting)
+        if not self.declared.is_ordered:
+            return mail
+        return next(one for one in self.waiting if one["key"] == mail["key"])
+
+    def move(self) -> None:
+        if self.run.chance.random() < 0.4:
+            self.publish(self.run.chance.choice(sorted(self.numbers)))
+        if self.waiting and self.run.chance.random() < 0.4:
+            self.deliver(self.next())
+        if (
+            self.had
+            and self.declared.delivery == "at least once"
+            and self.run.chance.random() < 0.1
+        ):
+            self.tell("delivered", self.run.chance.choice(self.had))
+
+    def finish(self) -> None:
+        while self.waiting:
+            self.deliver(self.next())
+        counters = {"left": 0, "published": self.given} if self.run.chance.random() < 0.5 else {}
+        self.run.note("residue", "b", dict(counters))
 
 
 def with_side_step(agent: str) -> Program:
@@ -263,6 +351,7 @@ def joined(run: Run, records: list[Record]) -> Evidence:
         faults_planned=run.kills,
         liveness_ns=60 * S,
         exposures_min=0,
+        declared={"b": run.post.declared} if run.post is not None else {},
     )
 
 
@@ -423,7 +512,127 @@ def change_outcome(chance: Random, records: list[Record]) -> list[Record]:
     return [*records[:place], changed, *records[place + 1 :]]
 
 
+def drop_message(chance: Random, records: list[Record]) -> list[Record]:
+    """Something that happened to a message, and nobody told; or what was left, uncounted."""
+    places = [
+        place
+        for place, record in enumerate(records)
+        if isinstance(record, Message) or (isinstance(record, Note) and record.kind == "residue")
+    ]
+    if not places:
+        return records
+    place = chance.choice(places)
+    return _renumbered([*records[:place], *records[place + 1 :]])
+
+
+def double_message(chance: Random, records: list[Record]) -> list[Record]:
+    """The same told again at another moment, or another end of the same message."""
+    place = _pick(chance, records, Message)
+    if place < 0:
+        return records
+    what = chance.choice(
+        [records[place].what, "delivered", "dead_letter", "residue", "acknowledged"]  # type: ignore[union-attr]
+    )
+    again = msgspec.structs.replace(records[place], seq=10_000_000, what=what)  # type: ignore[type-var]
+    at = chance.randrange(len(records)) + 1
+    return _renumbered([*records[:at], again, *records[at:]])
+
+
+def move_message(chance: Random, records: list[Record]) -> list[Record]:
+    """Told at another moment."""
+    place = _pick(chance, records, Message)
+    if place < 0:
+        return records
+    rest = records[:place] + records[place + 1 :]
+    at = chance.randrange(len(rest)) + 1
+    return _renumbered([*rest[:at], records[place], *rest[at:]])
+
+
+def lose_message(chance: Random, records: list[Record]) -> list[Record]:
+    """A message that came to nobody, and is or is not left."""
+    place = _pick(chance, records, Message)
+    if place < 0:
+        return records
+    lost = records[place]
+    came = ("delivered", "dead_letter")
+    kept: list[Record] = [
+        record
+        for record in records
+        if not (isinstance(record, Message) and record.id == lost.id and record.what in came)  # type: ignore[union-attr]
+    ]
+    if chance.random() < 0.5:
+        left = msgspec.structs.replace(lost, seq=10_000_000, what="residue")  # type: ignore[type-var]
+        kept.append(left)
+    return _renumbered(kept)
+
+
+def silence_agent(chance: Random, records: list[Record]) -> list[Record]:
+    """An agent that never asked, though it may have been started."""
+    agent = chance.choice(["a0", "a1", "a2"])
+    gone = {r.seq for r in records if isinstance(r, Begin) and r.agent == agent}
+    return [
+        record
+        for record in records
+        if not (isinstance(record, Begin | Outcome) and record.agent == agent)
+        and not (isinstance(record, End) and record.begin in gone)
+    ]
+
+
+def run_twice(chance: Random, records: list[Record]) -> list[Record]:
+    """All that an agent did once more, beside it or behind it."""
+    agent = chance.choice(["a0", "a1", "a2"])
+    own = {r.seq for r in records if isinstance(r, Begin) and r.agent == agent}
+    ends = {r.seq for r in records if isinstance(r, End) and r.begin in own}
+    twin = {seq: 50_000_000 + seq for seq in own | ends}
+    behind = chance.random() < 0.5
+    doubled: list[Record] = []
+    copies: list[Record] = []
+    for record in records:
+        doubled.append(record)
+        if record.seq in twin:  # type: ignore[union-attr]
+            (copies if behind else doubled).append(_twin(record, twin))
+    return _renumbered([*doubled, *copies])
+
+
+def _twin(record: Record, twin: dict[int, int]) -> Record:
+    if isinstance(record, Begin):
+        context = [(*entry[:3], twin.get(entry[3], entry[3])) for entry in record.context]
+        return msgspec.structs.replace(record, seq=twin[record.seq], context=context)
+    assert isinstance(record, End)
+    return msgspec.structs.replace(
+        record,
+        seq=twin[record.seq],
+        begin=twin[record.begin],
+        mark=twin.get(record.mark, record.mark),
+    )
+
+
+def change_message(chance: Random, records: list[Record]) -> list[Record]:
+    """Another message, topic, key, number or broker."""
+    place = _pick(chance, records, Message)
+    if place < 0:
+        return records
+    changes: list[dict[str, object]] = [
+        {"id": chance.choice(["a0/m0", "a1/start", "stranger", "x/y", "a0/start"])},
+        {"topic": chance.choice(["starts", "results", "other"])},
+        {"topic": "other"},
+        {"key": chance.choice(["", "a0", "a1"])},
+        {"number": chance.randrange(-1, 4)},
+        {"broker": chance.choice(["", "b", "c"])},
+        {"is_poison": chance.random() < 0.5},
+    ]
+    changed = msgspec.structs.replace(records[place], **chance.choice(changes))  # type: ignore[type-var]
+    return [*records[:place], changed, *records[place + 1 :]]
+
+
 LIES: list[Lie] = [
+    drop_message,
+    double_message,
+    move_message,
+    lose_message,
+    silence_agent,
+    run_twice,
+    change_message,
     drop_request,
     double_request,
     move_record,
@@ -465,6 +674,6 @@ def _renumber(record: Record, number: dict[int, int]) -> Record:
         )
     if isinstance(record, Outcome):
         return msgspec.structs.replace(record, seq=of(record.seq), mark=of(record.mark))
-    if isinstance(record, Note):
+    if isinstance(record, Note | Message):
         return msgspec.structs.replace(record, seq=of(record.seq))
     return record

@@ -25,7 +25,7 @@ class NoClock:
         return 0
 
 
-def store(run: Run, root: Path) -> None:
+def store(run: Run, root: Path, *, broker: str = "none") -> None:
     """Write everything that a finished run leaves, and seal it."""
     agents = [
         PlannedAgent(agent=one.agent, pod="agents-0", at_ns=0, program=one) for one in run.programs
@@ -39,7 +39,7 @@ def store(run: Run, root: Path) -> None:
     )
     plan = Plan(
         seed=SEED,
-        cell=Cell(engine="reference"),
+        cell=Cell(engine="reference", broker=broker),
         scenario=scenario,
         faults=tuple(
             PlannedFault(

@@ -26,7 +26,7 @@ from harness.engines.reference.planting import planted_in
 from harness.engines.reference.policy import Policy
 from harness.engines.reference.variants import make_policy
 from harness.evidence import DriverEvent, evidence_of
-from harness.history import Evidence
+from harness.history import Declared, Evidence
 from harness.plan import PlannedAgent, draw_agents
 from harness.scenario import LoadSpec, Program, Scenario, Step
 from mock_llm.app import App
@@ -34,6 +34,7 @@ from mock_llm.config import Config
 from mock_llm.ledger import iter_records, next_segment
 from mock_llm.receipts import render
 from mock_llm.witness import Witness
+from tests.mutants.broker import HANDLING_S, NAME, Mail, Mailing, StageBroker, results_of, start_of
 
 S = 1_000_000_000
 SLOTS = 2
@@ -161,6 +162,17 @@ class Pod:
         if await self.policy.admit(program):
             self.spawn(program)
 
+    async def start_beside(self, program: Program) -> None:
+        """A second run of an agent that knows nothing of the first."""
+        folder = self.folder / "beside"
+        folder.mkdir(exist_ok=True)
+        memory = await Memory.open(folder / f"{program.agent}.jsonl")
+        policy = make_policy("default", memory, DirectLlm(self.witness, self.caller), folder)
+        policy.clock = LoopClock()
+        memory.accept(program)
+        beside = Interpreter(policy, self.spawn)
+        self.tasks.add(asyncio.ensure_future(beside.run(program)))
+
     async def kill(self) -> None:
         for task in self.tasks:
             task.cancel()
@@ -188,16 +200,21 @@ class Stage:
     arrived: int = 0
     senders: list[asyncio.Task[None]] = field(default_factory=list)
     healed_s: float = 0.0
+    mailing: Mailing | None = None
+    broker: StageBroker | None = None
     liveness_s: float = LIVENESS_S
 
     async def play(self, kills: int) -> None:
         """Load, kills, drain."""
+        if self.mailing is not None:
+            self.broker = StageBroker(self.witness, self.mailing, self.handle, self.who_handles)
+            self.broker.open()
         self.witness.note("phase", "load", "{}")
         arriving = asyncio.ensure_future(self.arrive())
         killing = asyncio.ensure_future(self.strike(kills))
         loop = asyncio.get_running_loop()
         last_s = loop.time()
-        while not (arriving.done() and killing.done()) or self.open:
+        while not (arriving.done() and killing.done()) or self.open or self.is_posting:
             await asyncio.sleep(POLL_S)
             self.read_ends()
             running = (task for pod in self.pods.values() for task in pod.tasks)
@@ -208,6 +225,8 @@ class Stage:
                 last_s = loop.time()
             elif loop.time() > last_s + self.liveness_s + 2:
                 break
+        if self.broker is not None:
+            self.broker.close()
         self.witness.note("phase", "end", "{}")
         for pod in self.pods.values():
             await pod.kill()
@@ -222,7 +241,10 @@ class Stage:
             while pod.policy is None:
                 await asyncio.sleep(POLL_S)
             self.event("invoke", planned.agent, pod)
-            await pod.start(planned.program)
+            if self.broker is None:
+                await pod.start(planned.program)
+            else:
+                await self.broker.publish("-", start_of(planned.agent))
             self.event("ok", planned.agent, pod, "202")
             self.open[planned.agent] = planned
             self.arrived += 1
@@ -231,6 +253,45 @@ class Stage:
                 for step in planned.program.steps
                 if step.kind == "receive"
             ]
+
+    @property
+    def is_posting(self) -> bool:
+        """A publisher or the broker has something to do yet."""
+        is_busy = self.broker is not None and self.broker.is_busy
+        return is_busy or not all(task.done() for task in self.senders)
+
+    def pod_of(self, mail: Mail) -> Pod:
+        """A start goes where the agent's state is, a result to the first pod that lives."""
+        planned = next(one for one in self.agents if one.agent == mail.key)
+        living = [pod for pod in self.pods.values() if pod.policy is not None]
+        return living[0] if living and mail.topic != "starts" else self.pods[planned.pod]
+
+    def who_handles(self, mail: Mail) -> str:
+        """See StageBroker."""
+        pod = self.pod_of(mail)
+        return pod.caller if pod.policy is not None else ""
+
+    async def handle(self, mail: Mail) -> bool:
+        """A handler that starts agents, and only reads results; whether it lived to its end."""
+        assert self.broker is not None
+        pod = self.pod_of(mail)
+        caller = pod.caller
+        planned = next(one for one in self.agents if one.agent == mail.key)
+        if mail.topic == "starts" and not self.broker.is_spoiled("deafen", mail):
+            await pod.start(planned.program)
+        for switch in ("deafen", "twice"):
+            if self.broker.is_spoiled(switch, mail):
+                self.broker.plant(switch, mail)
+        if self.broker.is_spoiled("twice", mail):
+            await pod.start_beside(planned.program)
+        await asyncio.sleep(HANDLING_S)
+        return pod.policy is not None and pod.caller == caller
+
+    async def publish_results(self, planned: PlannedAgent) -> None:
+        """What an agent publishes when it has ended."""
+        assert self.broker is not None and self.mailing is not None
+        for mail in results_of(planned.agent, self.mailing):
+            await self.broker.publish(self.pods[planned.pod].caller, mail)
 
     async def send(self, planned: PlannedAgent, step: Step) -> None:
         """One event, until the agent's slot has taken it."""
@@ -265,6 +326,8 @@ class Stage:
                 del self.open[agent]
                 self.witness.outcome(agent, view.status, view.output)
                 self.event("ended", agent, pod, view.status)
+                if self.broker is not None:
+                    self.senders.append(asyncio.ensure_future(self.publish_results(planned)))
 
     def event(self, kind: str, agent: str, pod: Pod, status: str = "") -> None:
         now_ns = LoopClock().monotonic_ns()
@@ -286,6 +349,8 @@ class Played:
 
     evidence: Evidence
     planted: frozenset[str]
+    spoiled: frozenset[tuple[str, str, str]] = frozenset()
+    """(anomaly, agent, path) of the messages that the broker spoiled."""
 
 
 def play(
@@ -300,6 +365,8 @@ def play(
     requests_per_min: int | None = None,
     mix: dict[str, float] | None = None,
     liveness_s: float = LIVENESS_S,
+    mailing: Mailing | None = None,
+    declared: Declared | None = None,
 ) -> Played:
     """Run a variant of the reference engine and gather the evidence."""
     scenario = Scenario(
@@ -327,6 +394,7 @@ def play(
         for pod in pods.values():
             await pod.open()
         stage = Stage(folder, seed, planned, rate_per_s, witness, pods, liveness_s=liveness_s)
+        stage.mailing = mailing
         try:
             await stage.play(kills)
         finally:
@@ -345,9 +413,12 @@ def play(
         liveness_ns=int(liveness_s * S),
         exposures_min=0,
         problems=tuple(reader.problems),
+        declared={NAME: declared} if declared is not None else {},
     )
     return Played(
-        evidence, frozenset().union(*(planted_in(pod.folder) for pod in stage.pods.values()))
+        evidence,
+        frozenset().union(*(planted_in(pod.folder) for pod in stage.pods.values())),
+        frozenset(stage.broker.planted if stage.broker is not None else ()),
     )
 
 

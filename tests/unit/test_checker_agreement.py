@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from harness.checkers import CHECKERS, all_anomalies, run_checkers
 from harness.checkers.found import Scan
 from harness.history import Evidence, Ints
+from harness.measures.messages import figures_of
 from harness.measures.portion import portions
 from harness.measures.repeats import repeats
 from harness.verdict import Verdict
@@ -34,6 +35,8 @@ def test_both_judges_agree_on_histories_that_lie(seed: int) -> None:
     assert found(evidence) == naive_judge.judge(evidence)
     assert repeats(evidence) == naive_judge.repeats(evidence)
     assert results["S2"].exposed_count == naive_judge.interrupted(evidence)
+    assert results["M"].exposed_count == naive_judge.post_of(evidence).exposed()
+    assert fates_of(evidence) == naive_judge.post_of(evidence).fates()
     assert not [result.reason for result in results.values() if "failed" in result.reason]
 
 
@@ -79,6 +82,7 @@ def test_gaps_between_sequence_numbers_do_not_matter(seed: int) -> None:
             seq=_wide(evidence.outcomes.seq),
             mark=_wide(evidence.outcomes.mark),
         ),
+        messages=replace(evidence.messages, seq=_wide(evidence.messages.seq)),
         faults=tuple(
             replace(
                 fault,
@@ -91,6 +95,19 @@ def test_gaps_between_sequence_numbers_do_not_matter(seed: int) -> None:
     )
 
     assert found(sparse) == found(evidence)
+
+
+def fates_of(evidence: Evidence) -> Counter[str]:
+    figures = figures_of(evidence)
+    if figures is None:
+        return Counter()
+    return +Counter(
+        delivered=figures.delivered_count,
+        dead=figures.dead_letter_count,
+        stranded=figures.stranded_count,
+        lost=figures.lost_count,
+        unknown=figures.unknown_count,
+    )
 
 
 def _wide(seqs: Ints) -> Ints:

@@ -15,11 +15,14 @@ from tests.histories.build import (
     ask,
     begin,
     chain,
+    counted,
     end,
     evidence_of,
     fired,
     healed,
+    message,
     outcome,
+    sent,
     tools,
 )
 
@@ -75,6 +78,9 @@ def test_a_right_run_without_faults_is_valid(promise: str) -> None:
         ask("a1", "2", 1),
         ask("a1", "3"),
         outcome("a1"),
+        sent("a1/m"),
+        message("delivered", "a1/m"),
+        counted(),
         programs=[tools("a1", turns=1)],
         exposures_min=30,
     )

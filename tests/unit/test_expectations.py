@@ -6,8 +6,16 @@ import pytest
 
 from harness.engines.reference.mutants import MUTANTS
 from harness.errors import UsageError
-from harness.expectations import FILE, WORDS, expectation_of, load_expectations
-from harness.verdict import PROMISE_KEYS
+from harness.expectations import (
+    FILE,
+    WORDS,
+    declared_brokers,
+    expectation_of,
+    load_brokers,
+    load_expectations,
+    message_expectation,
+)
+from harness.verdict import ENGINE_KEYS
 
 ENTRY = "{word: promised, source: here, quote: sure}"
 
@@ -29,14 +37,14 @@ def test_the_committed_table_is_sound() -> None:
         "control:guarded",
     } <= set(found)
     for promises in found.values():
-        assert set(promises) == set(PROMISE_KEYS)
+        assert set(promises) == set(ENGINE_KEYS)
         assert all(entry.word in WORDS and entry.source for entry in promises.values())
 
 
 def test_the_naive_control_promises_nothing_and_the_guarded_all_but_s5() -> None:
     """They prove that red and green are both reachable."""
-    naive = {key: expectation_of("control", "naive", key).word for key in PROMISE_KEYS}
-    guarded = {key: expectation_of("control", "guarded", key).word for key in PROMISE_KEYS}
+    naive = {key: expectation_of("control", "naive", key).word for key in ENGINE_KEYS}
+    guarded = {key: expectation_of("control", "guarded", key).word for key in ENGINE_KEYS}
 
     assert set(naive.values()) == {"not promised"}
     assert [key for key, word in guarded.items() if word != "promised"] == ["S5"]
@@ -44,11 +52,11 @@ def test_the_naive_control_promises_nothing_and_the_guarded_all_but_s5() -> None
 
 def test_every_mutant_breaks_its_word() -> None:
     """A mutant promises what the correct engine does, whatever its rate: to break it is exit 1."""
-    right = [expectation_of("reference", "default", key) for key in PROMISE_KEYS]
+    right = [expectation_of("reference", "default", key) for key in ENGINE_KEYS]
 
     for mutant in MUTANTS:
         for variant in (mutant, f"{mutant}@3"):
-            assert [expectation_of("reference", variant, key) for key in PROMISE_KEYS] == right
+            assert [expectation_of("reference", variant, key) for key in ENGINE_KEYS] == right
 
 
 def test_an_engine_without_an_entry_has_stated_nothing() -> None:
@@ -76,8 +84,33 @@ def test_a_broken_table_is_refused_with_what_is_wrong(
 
 def test_a_word_that_nobody_knows_is_refused(tmp_path: Path) -> None:
     """`maybe` is no promise."""
-    entries = ", ".join(f"{key}: {ENTRY}" for key in PROMISE_KEYS).replace("promised", "maybe", 1)
+    entries = ", ".join(f"{key}: {ENTRY}" for key in ENGINE_KEYS).replace("promised", "maybe", 1)
     text = f"schema: 1\nsources: {{here: x}}\nengines: {{'e:v': {{{entries}}}}}"
 
     with pytest.raises(UsageError, match="'maybe' is none of"):
         load_expectations(table(tmp_path, text))
+
+
+def test_of_messages_brokers_speak_and_the_weakest_word_counts() -> None:
+    """A run over two brokers promises what both do; without one nothing is said."""
+    words = {
+        brokers: message_expectation("dapr_workflow", "default", brokers).word
+        for brokers in (("redis",), ("redis", "kafka"), ("kafka", "in-memory"), ("redis", "x"), ())
+    }
+
+    assert list(words.values()) == ["promised", "promised", "not promised", "unstated", "unstated"]
+    assert declared_brokers()["kafka"].is_ordered
+    assert not declared_brokers()["redis"].is_ordered
+    assert {one.delivery for one in declared_brokers().values()} == {"at least once"}
+
+
+@pytest.mark.parametrize("change", ["word: maybe", "delivery: often", "order: some", "source: x"])
+def test_a_broken_word_of_a_broker_is_refused(tmp_path: Path, change: str) -> None:
+    """Whichever of its words is none that we know."""
+    words = {"word": "promised", "delivery": "at least once", "order": "none", "source": "here"}
+    key, _, value = change.partition(": ")
+    entry = ", ".join(f"{name}: {one}" for name, one in {**words, key: value}.items())
+    text = f"schema: 1\nsources: {{here: x}}\nengines: {{}}\nbrokers: {{b: {{{entry}, quote: q}}}}"
+
+    with pytest.raises(UsageError, match=f"broker b: .*{value}"):
+        load_brokers(table(tmp_path, text))

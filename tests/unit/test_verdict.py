@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.verdict import PROMISE_KEYS, PROMISES, Verdict, bound_ratio, worst
+from harness.verdict import ENGINE_KEYS, PROMISE_KEYS, PROMISES, Verdict, bound_ratio, worst
 
 
 @pytest.mark.parametrize(
@@ -38,8 +38,9 @@ def test_without_trials_nothing_is_bounded(trials: int) -> None:
     assert bound_ratio(trials) == 1.0
 
 
-def test_the_vector_has_its_seven_promises() -> None:
-    """One liveness promise first, then five of safety and the resume."""
-    assert PROMISE_KEYS == ("L", "S1", "S2", "S3", "S4", "S5", "R")
+def test_the_vector_has_its_eight_promises() -> None:
+    """One liveness promise first, then five of safety, the resume and the messages."""
+    assert PROMISE_KEYS == ("L", "S1", "S2", "S3", "S4", "S5", "R", "M")
+    assert PROMISE_KEYS[:-1] == ENGINE_KEYS
     assert [promise.key for promise in PROMISES if not promise.is_safety] == ["L"]
     assert [verdict.word for verdict in Verdict] == ["valid", "unknown", "invalid"]
