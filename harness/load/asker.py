@@ -120,11 +120,12 @@ class Asker:
                 self._later(now_ns, Many(pod=pod, agents=batch))
 
     def mark_due(self, slot: str) -> None:
-        """Have the next sweep ask for all unfinished agents of a slot."""
+        """Have the next sweep ask for all unfinished agents of a slot; a chase begins anew."""
         for agent in self._roster.open():
             if agent.arrival.slot == slot:
                 agent.asked_ns = 0
-                agent.end_seen_ns = 0
+                if agent.end_seen_ns:
+                    self._chase(agent)
 
     def _ask_one(self, agent: Agent) -> None:
         pod = self._pod_for(agent)
