@@ -87,7 +87,8 @@ class WorkflowWorker:
                     agent, timeout_in_seconds=int(wait_s)
                 )
         except TimeoutError:
-            return AgentView(status="running", output="")
+            # Dapr waits for a workflow that it does not know as for one that runs.
+            return await self.view(agent)
         return _view(agent, state)
 
     async def receive(self, agent: str, name: str, payload: str) -> bool:
