@@ -73,6 +73,8 @@ class PlannedFault:
     """Seconds of the load before which it does not strike."""
     call: HeldCall | None = None
     """Of crash_step: the call that whoever makes it does not survive."""
+    to: str = ""
+    """Of a broker_swap: the broker that messages go over afterwards."""
     point: str = ""
     """Of a sweep: where it meets the calls of ``agents``; else progress decides."""
     agents: tuple[str, ...] = ()
@@ -182,6 +184,7 @@ def draw_faults(scenario: Scenario, seed: int) -> tuple[PlannedFault, ...]:
             at_ratio=round(at, 4),
             in_flight_min=spec.in_flight_min,
             after_s=spec.after_s,
+            to=spec.to,
         )
         for number, (at, spec, slot) in enumerate(planned, start=1)
     )

@@ -40,6 +40,8 @@ class EngineSpec:
     """Dapr apps that the slots are dealt out to in turn; empty for one app of all."""
     stores: tuple[str, ...] = ("none",)
     """State stores that it can run on; the first is the default."""
+    brokers: tuple[str, ...] = ("none",)
+    """Brokers that its agents can get messages over; the first is the default."""
     ready_s: float = 60.0
     """Time in which a pod must be ready, all pods starting at once on two busy cores."""
     components: tuple[str, ...] = ()
@@ -150,6 +152,8 @@ class Progress:
     ended_agents: int
     unused: dict[str, int]
     """Caller -> steps begun by it and not yet used: an upper bound of what a kill interrupts."""
+    undelivered: int = 0
+    """Messages that a broker acknowledged and no handler has yet."""
 
 
 class Witness(Protocol):
@@ -193,10 +197,26 @@ class Healed:
     """restart_delay, process_start, ready."""
 
 
+class Switchboard(Protocol):
+    """Which broker messages go over. Every broker of the run is up."""
+
+    async def let_publish(self, is_open: bool) -> None:
+        """Have every worker that runs now hold what it would publish, or go on.
+
+        Raises:
+            HarnessError: a worker does not answer.
+        """
+
+    async def point(self, to: str) -> None:
+        """Pods that start from now on use this broker; those that run keep theirs."""
+
+
 class Stage(Protocol):
     """All that a fault may touch."""
 
     witness: Witness
+    switchboard: Switchboard | None
+    """None in a run without messages."""
 
     def slots(self) -> tuple[str, ...]:
         """The pods' places."""
@@ -209,6 +229,9 @@ class Stage(Protocol):
 
     async def kill(self, slot: str, part: str) -> Struck:
         """SIGKILL ``pod``, ``worker`` or ``sidecar`` of a slot and reap it."""
+
+    async def retire(self, slot: str) -> Struck:
+        """End a pod as a rolling restart does, by SIGTERM first; the platform replaces it."""
 
     async def healed(self, slot: str, after: Struck, *, deadline_s: float) -> Healed:
         """Wait until the slot is healthy again.

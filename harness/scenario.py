@@ -130,6 +130,8 @@ class FaultSpec:
     """Share before which the last one is due."""
     after_s: float = 0.0
     """Seconds from the begin of the load before which it does not strike; for agents that wait."""
+    to: str = ""
+    """Of a broker_swap: the broker that messages go over afterwards."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,6 +152,8 @@ class Scenario:
     pods: int = 3
     """Slots; each runs one worker, with its sidecar if the engine has one."""
     faults: tuple[FaultSpec, ...] = ()
+    broker: str = "none"
+    """Agents are started and report by messages over it; --broker names another one."""
     park_s: float = 60.0
     """Of the pattern parked: seconds from an agent's start until the event that wakes it."""
     exposures_min: int = 30

@@ -2,6 +2,8 @@
 
 from harness.scenario import Scenario
 from scenarios.baseline import SCENARIO as BASELINE
+from scenarios.broker_swap import SCENARIO as BROKER_SWAP
+from scenarios.broker_swap_hard import SCENARIO as BROKER_SWAP_HARD
 from scenarios.crash_step import SCENARIO as CRASH_STEP
 from scenarios.flash_crowd import SCENARIO as FLASH_CROWD
 from scenarios.herd import SCENARIO as HERD
@@ -35,5 +37,7 @@ SCENARIOS: dict[str, Scenario] = {
         LADDER,
         HERD,
         FLASH_CROWD,
+        BROKER_SWAP,
+        BROKER_SWAP_HARD,
     )
 }

@@ -160,6 +160,9 @@ def _add_what(command: argparse.ArgumentParser, *, repeats: int) -> None:
     )
     command.add_argument("--store", default=None, help="default: the engine's first")
     command.add_argument(
+        "--broker", default=None, help="agents get and send messages over it (default: none)"
+    )
+    command.add_argument(
         "--set",
         dest="overrides",
         action="append",
@@ -344,5 +347,12 @@ def _add_machine(command: argparse.ArgumentParser) -> None:
         "--postgres",
         metavar="URL",
         help="an empty database of a PostgreSQL that you run, on loopback",
+    )
+    command.add_argument(
+        "--broker-url",
+        action="append",
+        default=[],
+        metavar="URL",
+        help="a broker that you run, on loopback, as amqp://user:password@127.0.0.1:5672",
     )
     command.add_argument("--keep-state", action="store_true", help="keep stores and slot folders")

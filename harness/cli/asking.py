@@ -128,7 +128,14 @@ def _scenario_orders(arguments: argparse.Namespace, problems: list[str]) -> tupl
     if arguments.worker is not None:
         return scenario.name, []
     engine, _, variant = (arguments.engine or "dapr_workflow").partition(":")
-    cell = _with_defaults(Cell(engine=engine, variant=variant, store=arguments.store or ""))
+    cell = _with_defaults(
+        Cell(
+            engine=engine,
+            variant=variant,
+            store=arguments.store or "",
+            broker=arguments.broker or scenario.broker,
+        )
+    )
     return scenario.name, [Order(scenario=scenario, cell=cell)]
 
 
@@ -157,14 +164,21 @@ def _matrix_orders(arguments: argparse.Namespace, problems: list[str]) -> tuple[
         return arguments.matrix, []
     problems += [
         f"{option} does not go with --matrix"
-        for option, value in (("--engine", arguments.engine), ("--store", arguments.store))
+        for option, value in (
+            ("--engine", arguments.engine),
+            ("--store", arguments.store),
+            ("--broker", arguments.broker),
+        )
         if value
     ]
     orders = []
     for entry in MATRICES[arguments.matrix].entries:
         overrides = [*entry.overrides, *arguments.overrides]
         scenario = _overridden(entry.scenario, overrides, problems)
-        orders.append(Order(scenario=scenario, cell=_with_defaults(entry.cell)))
+        cell = entry.cell
+        if cell.broker == "none":
+            cell = replace(cell, broker=scenario.broker)
+        orders.append(Order(scenario=scenario, cell=_with_defaults(cell)))
     return arguments.matrix, orders
 
 

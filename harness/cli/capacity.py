@@ -112,7 +112,7 @@ def _raise_if(lead: str, problems: list[str]) -> None:
 def _order(arguments: argparse.Namespace, problems: list[str]) -> Order | None:
     """The order of one level, as `run` would make it; None where it cannot be."""
     asked = argparse.Namespace(**vars(arguments))
-    asked.matrix, asked.repeats = None, 1
+    asked.matrix, asked.broker, asked.repeats = None, None, 1
     try:
         _, orders = orders_of(asked)
     except UsageError as error:

@@ -39,6 +39,7 @@ def run(arguments: argparse.Namespace) -> int:
         dapr_bin=arguments.dapr_bin,
         redis=arguments.redis,
         postgres=arguments.postgres,
+        broker_urls=arguments.broker_url,
         report=print,
     )
     if arguments.dry_run:
@@ -66,6 +67,7 @@ def repro(arguments: argparse.Namespace) -> int:
         dapr_bin=arguments.dapr_bin,
         redis=arguments.redis,
         postgres=arguments.postgres,
+        broker_urls=arguments.broker_url,
         report=print,
     )
     return running.run_kept(
@@ -103,6 +105,7 @@ def shrink(arguments: argparse.Namespace) -> int:
         dapr_bin=arguments.dapr_bin,
         redis=arguments.redis,
         postgres=arguments.postgres,
+        broker_urls=arguments.broker_url,
         report=print,
     )
     budget = Budget(runs=arguments.runs, minutes=arguments.minutes)
@@ -117,6 +120,7 @@ def sweep(arguments: argparse.Namespace) -> int:
         dapr_bin=arguments.dapr_bin,
         redis=arguments.redis,
         postgres=arguments.postgres,
+        broker_urls=arguments.broker_url,
         report=print,
     )
     if arguments.dry_run:

@@ -5,17 +5,19 @@ import importlib.metadata
 import os
 import platform
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from harness import __version__
 from harness.cluster.dapr import DaprCommands
 from harness.errors import MachineError
+from harness.provide.brokers import by_broker, find_brokers
 from harness.provide.data import components_folder
 from harness.provide.postgres import PostgresServer, find_postgres
 from harness.provide.redis import find_redis
 from harness.provide.runtime import find_runtime
-from harness.runner.order import Order, engine_of
+from harness.provide.server import Server
+from harness.runner.order import Order, brokers_of, engine_of
 from harness.runner.set_up import Provided
 
 
@@ -25,11 +27,12 @@ def provide(
     dapr_bin: Path | None,
     redis: str | None,
     postgres: str | None = None,
+    broker_urls: Sequence[str] = (),
     report: Callable[[str], None],
 ) -> Provided:
     """Find the runtime and the stores that these orders need, and only those.
 
-    A machine without PostgreSQL skips the runs that need it.
+    A machine without PostgreSQL, or without a broker, skips the runs that need it.
 
     Raises:
         UsageError: what the caller named cannot be used.
@@ -55,7 +58,13 @@ def provide(
     if any(order.cell.store == "postgres" for order in orders):
         database, missing = or_missing("postgres", lambda: find_postgres(postgres, report))
         facts["postgres"] = _settings_of(database)
+    given = by_broker(list(broker_urls))
+    wanted = sorted({name for order in orders for name in brokers_of(order.scenario, order.cell)})
+    servers, absent = find_brokers(wanted, report, urls=given)
+    missing |= {f"broker {name}": reason for name, reason in absent.items()}
+    facts |= {f"broker {name}": _server_fact(server) for name, server in servers.items()}
     return Provided(
+        brokers=servers,
         dapr=dapr,
         redis=server,
         redis_address=address,
@@ -74,6 +83,19 @@ def or_missing(
         return find(), {}
     except MachineError as error:
         return None, {store: str(error)}
+
+
+def why_missing(order: Order, missing: dict[str, str]) -> str:
+    """Why an order cannot run here; empty when it can."""
+    needed = (
+        order.cell.store,
+        *(f"broker {name}" for name in brokers_of(order.scenario, order.cell)),
+    )
+    return next((missing[name] for name in needed if name in missing), "")
+
+
+def _server_fact(server: Server) -> str:
+    return f"{server.version}, {server.origin}" if server.version else server.origin
 
 
 def _settings_of(database: PostgresServer | None) -> str:

@@ -16,6 +16,7 @@ from rich.console import Console
 
 from harness.claims import load_claims
 from harness.cli.job_summary import tell_job
+from harness.cli.providing import why_missing
 from harness.clock import NS_PER_S, SystemClock
 from harness.cluster.keeper import keep
 from harness.drafts import write_whole
@@ -238,7 +239,7 @@ def one_run(
     order: Order, provided: Provided, *, seed: int, root: Path, console: Console, command: str
 ) -> tuple[RunResult, bool]:
     """Run and judge one order below ``root``; also says whether somebody pressed Ctrl-C."""
-    if reason := provided.missing.get(order.cell.store):
+    if reason := why_missing(order, provided.missing):
         console.print(f"skipped: {reason}", markup=False)
         return skipped_result(order, reason, seed=seed), False
     folder = RunFolder(root / order.name)

@@ -162,8 +162,9 @@ class Tries:
         """What repeats a scenario file on this engine, with this seed."""
         cell = self.plan.cell
         store = f" --store {cell.store}" if cell.store not in ("", "none") else ""
+        broker = f" --broker {cell.broker}" if cell.broker != "none" else ""
         return (
-            f"onceproof run {path} --engine {cell.engine}:{cell.variant}{store} "
+            f"onceproof run {path} --engine {cell.engine}:{cell.variant}{store}{broker} "
             f"--seed {self.plan.seed}"
         )
 

@@ -87,11 +87,12 @@ class ControlPlane:
         await self._processes.stop(self._running)
 
     def sidecar_command(
-        self, ports: SidecarPorts, resources: Path, *, app_id: str = APP_ID
+        self, ports: SidecarPorts, resources: Path, *, app_id: str = APP_ID, app_port: int = 0
     ) -> tuple[str, ...]:
-        """The command line of one sidecar."""
+        """The command line of one sidecar; ``app_port``: where it delivers messages, or 0."""
         return (
             *self._commands.daprd,
+            *(("--app-port", str(app_port)) if app_port else ()),
             *("--app-id", app_id),
             *("--dapr-listen-addresses", "127.0.0.1"),
             *("--dapr-http-port", str(ports.http)),

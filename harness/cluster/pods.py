@@ -32,8 +32,8 @@ class PodTemplate:
     """Base URL of the witness."""
     state: Path
     """A folder per slot is made in it."""
-    sidecar: Callable[[SidecarPorts, str], tuple[str, ...]] | None
-    """The command of a sidecar of an app, for engines that need one."""
+    sidecar: Callable[[SidecarPorts, str, int], tuple[str, ...]] | None
+    """The command of a sidecar of an app beside a worker's port, for engines that need one."""
     app_ids: tuple[str, ...] = (APP_ID,)
     """Apps that the slots are dealt out to in turn."""
     ready_s: float = 60.0
@@ -156,6 +156,15 @@ class Pods:
         await self._processes.kill_one(process)
         return [process]
 
+    async def retire(self, pod: Pod) -> list[Process]:
+        """End the whole pod by SIGTERM, a grace, SIGKILL; returns what ended."""
+        pod.is_ready = False
+        pod.is_deleted = True
+        ended = [process for process in pod.processes if process.exit is None]
+        self.publish()
+        await self._processes.stop(ended)
+        return ended
+
     async def stop(self) -> None:
         """End all pods."""
         for pod in self.by_slot.values():
@@ -184,7 +193,7 @@ class Pods:
         number = pod.incarnation + (1 if pod.sidecar is None else 0)
         pod.sidecar = self._processes.start(
             f"sidecar-{caller_of(pod.slot, number)}",
-            self._template.sidecar(pod.sidecar_ports, pod.app_id),
+            self._template.sidecar(pod.sidecar_ports, pod.app_id, pod.worker_port),
             group=_living_group(pod.worker) if pod.sidecar is not None else 0,
         )
 

@@ -26,6 +26,7 @@ class _Progress:
     ended_agents: int
     requests_per_caller_in_flight: dict[str, int]
     unused: dict[str, int]
+    undelivered: int = 0
 
 
 class WitnessProcess:
@@ -86,7 +87,12 @@ class WitnessProcess:
                 + seen.unused.get(caller, 0)
                 for caller in callers
             },
+            undelivered=seen.undelivered,
         )
+
+    async def tell(self, messages: Sequence[dict[str, object]]) -> None:
+        """Put on file what the harness saw of messages."""
+        await self._ask("POST", "/admin/messages", list(messages))
 
     async def drop(self, slot: str, count: int, *, deadline_s: float) -> tuple[int, ...]:
         """See Witness."""

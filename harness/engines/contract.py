@@ -194,6 +194,14 @@ class Historian(Protocol):
         """
 
 
+@runtime_checkable
+class Handling(Protocol):
+    """A worker that also takes in what its sidecar delivers."""
+
+    def routes(self) -> list[web.RouteDef]:
+        """Served beside those of the contract, also before ``open`` has returned."""
+
+
 class Background:
     """The tasks that a worker runs from ``open`` to ``close``: one for an agent, as a rule.
 
@@ -338,6 +346,8 @@ class _Desk:
     def application(self) -> web.Application:
         """The routes of the contract."""
         application = web.Application(client_max_size=BODY_BYTES_MAX)
+        if isinstance(self.worker, Handling):
+            application.add_routes(self.worker.routes())
         application.add_routes(
             [
                 web.post("/agents", self.start),

@@ -15,12 +15,14 @@ from collections.abc import Callable, Iterator
 import grpc
 import httpx
 import msgspec
+from aiohttp import web
 from dapr.ext.workflow import WorkflowRuntime, WorkflowState, WorkflowStatus
 from dapr.ext.workflow.aio import DaprWorkflowClient
 
 from harness.commits import Commit
-from harness.engines.contract import About, AgentView
+from harness.engines.contract import About, AgentView, Surroundings
 from harness.engines.dapr_history import history_of
+from harness.engines.messages import STARTS, Desk, Letter, Post
 from harness.errors import EngineError
 from harness.protocols import EngineSpec
 from harness.scenario import Program
@@ -112,6 +114,50 @@ class WorkflowWorker:
         """Disconnect; what runs goes on elsewhere or later."""
         if self._runtime is not None:
             await asyncio.to_thread(self._runtime.shutdown)
+
+
+class MessagedWorker(WorkflowWorker):
+    """A worker whose agents are started by a message, which it publishes itself.
+
+    A POST is answered when the broker has the start message. Whoever gets it starts the agent under
+    the agent's id, so that a message that comes twice starts one agent.
+    """
+
+    def __init__(
+        self,
+        about: About,
+        *,
+        workflow: str,
+        connect: Callable[[], WorkflowRuntime],
+        surroundings: Surroundings,
+    ) -> None:
+        super().__init__(about, workflow=workflow, connect=connect)
+        self._surroundings = surroundings
+        self._desk = Desk(self._start_by_message)
+
+    def routes(self) -> list[web.RouteDef]:
+        """See Handling."""
+        return self._desk.routes()
+
+    async def open(self) -> None:
+        """See Worker."""
+        await super().open()
+        self._desk.post = Post(self._surroundings, os.environ)
+
+    async def start(self, agent: str, program: Program) -> None:
+        """See Worker."""
+        assert self._desk.post is not None
+        letter = Letter(id=f"{agent}/start", topic=STARTS, agent=agent, content=program)
+        await self._desk.post.publish(letter)
+
+    async def close(self) -> None:
+        """See Worker."""
+        if self._desk.post is not None:
+            await self._desk.post.close()
+        await super().close()
+
+    async def _start_by_message(self, agent: str, program: object) -> None:
+        await super().start(agent, msgspec.convert(program, Program))
 
 
 def about_of(spec: EngineSpec, *packages: str) -> About:

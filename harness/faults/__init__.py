@@ -3,6 +3,7 @@
 from harness.faults.crashes import CrashStep
 from harness.faults.drops import DropAnswer
 from harness.faults.kills import KillAll, KillPod, KillSidecar, KillWorker
+from harness.faults.swaps import BrokerSwap, BrokerSwapHard
 from harness.protocols import Fault
 
 FAULTS: dict[str, Fault] = {
@@ -12,4 +13,6 @@ FAULTS: dict[str, Fault] = {
     "kill_sidecar": KillSidecar(),
     "crash_step": CrashStep(),
     "drop_answer": DropAnswer(),
+    "broker_swap": BrokerSwap(),
+    "broker_swap_hard": BrokerSwapHard(),
 }

@@ -5,6 +5,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness.brokers import BROKERS
 from harness.cluster.sink import lacking
 from harness.engines.external.adapter import ENGINE as EXTERNAL
 from harness.engines.registry import ENGINES
@@ -74,6 +75,7 @@ def problems_of_order(order: Order) -> list[str]:
             problems.append(f"unknown fault {fault.kind!r}; known: {', '.join(FAULTS)}")
     if cell.store and cell.store not in STORES:
         problems.append(f"unknown store {cell.store!r}; known: {', '.join(STORES)}")
+    problems += _broker_problems(cell.broker, None)
     if order.own is None and cell.engine == EXTERNAL:
         return [*problems, "engine external is a worker of yours; name it: --worker COMMAND"]
     if order.own is None and cell.engine not in ENGINES:
@@ -91,6 +93,8 @@ def problems_of_order(order: Order) -> list[str]:
             f"pods is {order.scenario.pods}, expected 1 on the store sqlite: several sidecars on "
             "one file end in SQLITE_BUSY; take redis or set pods=1"
         )
+    problems += _broker_problems(cell.broker, spec)
+    problems += _swap_problems(order.scenario, cell, spec)
     if order.scenario.pods < len(spec.app_ids):
         problems.append(
             f"pods is {order.scenario.pods}, expected at least {len(spec.app_ids)}: each of the "
@@ -103,6 +107,35 @@ def problems_of_order(order: Order) -> list[str]:
             if reason:
                 problems.append(f"fault {fault.kind} is impossible here: {reason}")
     return problems
+
+
+def brokers_of(scenario: Scenario, cell: Cell) -> tuple[str, ...]:
+    """Every broker that a run starts: its cell's, and those that its faults swap to."""
+    swapped = (fault.to for fault in scenario.faults if fault.to)
+    return tuple(name for name in dict.fromkeys((cell.broker, *swapped)) if name != "none")
+
+
+def _swap_problems(scenario: Scenario, cell: Cell, spec: EngineSpec) -> list[str]:
+    """Swaps that lead nowhere."""
+    swaps = [fault for fault in scenario.faults if fault.kind.startswith("broker_swap")]
+    problems = [problem for fault in swaps for problem in _broker_problems(fault.to, None)]
+    problems += [problem for fault in swaps for problem in _broker_problems(fault.to, spec)]
+    if swaps and cell.broker == "none":
+        problems.append("a broker is to be swapped, and the run has none; name it: --broker redis")
+    return problems
+
+
+def _broker_problems(broker: str, spec: EngineSpec | None) -> list[str]:
+    """A name that nobody knows; or, of a known one, an engine that has no messages over it."""
+    if broker not in BROKERS:
+        known = ", ".join(BROKERS)
+        return [f"unknown broker {broker!r}; known: {known}"] if spec is None else []
+    if spec is None or broker in spec.brokers:
+        return []
+    return [
+        f"{spec.engine}:{spec.variant} has no messages over the broker {broker}; "
+        f"it can use {', '.join(spec.brokers)}"
+    ]
 
 
 def lacking_problem(spec: EngineSpec, pattern: str) -> str:

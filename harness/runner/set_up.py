@@ -6,11 +6,14 @@ is started, so that a broken start leaves nothing behind.
 
 import asyncio
 import contextlib
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx
 
+from harness.brokers import make_broker
+from harness.brokers.place import BrokerPlace
 from harness.clock import Clock
 from harness.cluster.components import components_beside, write_component
 from harness.cluster.dapr import APP_ID, ControlPlane, DaprCommands, SidecarPorts
@@ -24,8 +27,12 @@ from harness.errors import HarnessError
 from harness.plan import Plan, slots_of
 from harness.protocols import EngineSpec, Store
 from harness.provide.postgres import PostgresServer
+from harness.provide.server import Server
 from harness.runner.folder import RunFolder
+from harness.runner.order import brokers_of
 from harness.runner.own import about_of
+from harness.runner.residue import Residue
+from harness.runner.switchboard import RunSwitchboard
 from harness.scenario import LlmSpec
 from harness.stores import make_store
 from harness.stores.place import StorePlace
@@ -42,8 +49,10 @@ class Provided:
     facts: dict[str, str]
     """For environment.json."""
     postgres: PostgresServer | None = None
+    brokers: Mapping[str, Server] = field(default_factory=dict)
+    """Broker -> its server."""
     missing: dict[str, str] = field(default_factory=dict)
-    """Store that is not to be had here -> why, and the remedy; its runs are skipped."""
+    """Store, or `broker NAME`, that is not to be had -> why, and the remedy; runs are skipped."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +71,11 @@ class SetUp:
     """Of spans; None in a run without tracing."""
 
     async def start(
-        self, witness: WitnessProcess, store: Store, undo: contextlib.AsyncExitStack
+        self,
+        witness: WitnessProcess,
+        store: Store,
+        switchboard: RunSwitchboard | None,
+        undo: contextlib.AsyncExitStack,
     ) -> Pods:
         """Start everything and wait until it is healthy; ``undo`` ends it in reverse order.
 
@@ -70,6 +83,8 @@ class SetUp:
             MachineError: a part died or was not ready in time; in a group of exceptions.
         """
         undo.push_async_callback(store.stop)
+        if switchboard is not None:
+            undo.push_async_callback(switchboard.stop)
         undo.push_async_callback(witness.stop)
         if self.sink is not None:
             # Before the sidecars: one that is there first tries, and waits, in vain.
@@ -80,6 +95,8 @@ class SetUp:
             undo.push_async_callback(control_plane.stop)
         async with asyncio.TaskGroup() as group:
             group.create_task(store.start())
+            if switchboard is not None:
+                group.create_task(switchboard.start())
             group.create_task(
                 witness.start(
                     run=self.folder.root.name,
@@ -96,7 +113,11 @@ class SetUp:
         if component is not None:
             for one in (component, *components_beside(component, self.spec.components)):
                 write_component(one, source=self.provided.components, target=self.folder.components)
-        pods = self._pods(witness, control_plane, store)
+        pods = self._pods(witness, control_plane, store, switchboard)
+        if switchboard is not None:
+            switchboard.pods = pods
+            await switchboard.connect()
+            undo.push_async_callback(self._residue(switchboard, control_plane, witness).collect)
         undo.push_async_callback(pods.stop)
         for pod in pods.by_slot.values():
             pods.launch(pod)
@@ -122,6 +143,49 @@ class SetUp:
                     "--about or its own answer before the run has it"
                 )
         return said.versions
+
+    def switchboard(self, witness: WitnessProcess) -> RunSwitchboard | None:
+        """The brokers of the run, not yet started; None for a run without messages."""
+        names = brokers_of(self.plan.scenario, self.plan.cell)
+        if not names:
+            return None
+        brokers = {
+            name: make_broker(
+                name,
+                BrokerPlace(
+                    folder=self.folder.state / f"broker-{name}",
+                    processes=self.processes,
+                    ports=self.ports,
+                    servers=self.provided.brokers,
+                ),
+            )
+            for name in names
+        }
+        return RunSwitchboard(
+            brokers=brokers,
+            shipped=self.provided.components,
+            resources=self.folder.components,
+            witness=witness,
+            http=self.http,
+        )
+
+    def _residue(
+        self,
+        switchboard: RunSwitchboard,
+        control_plane: ControlPlane | None,
+        witness: WitnessProcess,
+    ) -> Residue:
+        assert control_plane is not None
+        return Residue(
+            switchboard=switchboard,
+            control_plane=control_plane,
+            processes=self.processes,
+            ports=self.ports,
+            clock=self.clock,
+            http=self.http,
+            witness=witness,
+            folder=self.folder.state,
+        )
 
     def store(self) -> Store:
         """The store of the run's cell, not yet started."""
@@ -150,14 +214,23 @@ class SetUp:
         )
 
     def _pods(
-        self, witness: WitnessProcess, control_plane: ControlPlane | None, store: Store
+        self,
+        witness: WitnessProcess,
+        control_plane: ControlPlane | None,
+        store: Store,
+        switchboard: RunSwitchboard | None,
     ) -> Pods:
         sidecar = None
         if control_plane is not None:
             plane = control_plane
 
-            def sidecar(own: SidecarPorts, app_id: str) -> tuple[str, ...]:
-                return plane.sidecar_command(own, self.folder.components, app_id=app_id)
+            def sidecar(own: SidecarPorts, app_id: str, app_port: int) -> tuple[str, ...]:
+                return plane.sidecar_command(
+                    own,
+                    switchboard.resources if switchboard else self.folder.components,
+                    app_id=app_id,
+                    app_port=app_port if switchboard else 0,
+                )
 
         template = PodTemplate(
             worker=self.spec.worker,
@@ -165,6 +238,7 @@ class SetUp:
                 "ONCEPROOF_VARIANT": self.spec.variant,
                 "ONCEPROOF_STATE_URL": store.url(),
                 **(told_to_export(self.sink.url, self.spec.engine) if self.sink else {}),
+                "ONCEPROOF_BROKER": "yes" if switchboard else "",
             },
             witness=witness.url,
             state=self.folder.state / "slots",

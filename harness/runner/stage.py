@@ -4,15 +4,24 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from harness.cluster.pods import Pods
+from harness.cluster.processes import Process
 from harness.plan import HeldCall
-from harness.protocols import Healed, Progress, Struck, Witness
+from harness.protocols import Healed, Progress, Struck, Switchboard, Witness
 from harness.runner.supervisor import Supervisor
 
 
 class RunStage:
     """Pods are killed here and brought back by the supervisor. Implements Stage."""
 
-    def __init__(self, *, pods: Pods, supervisor: Supervisor, witness: Witness) -> None:
+    def __init__(
+        self,
+        *,
+        pods: Pods,
+        supervisor: Supervisor,
+        witness: Witness,
+        switchboard: Switchboard | None = None,
+    ) -> None:
+        self.switchboard = switchboard
         self._pods = pods
         self._supervisor = supervisor
         self.witness = witness
@@ -35,17 +44,28 @@ class RunStage:
         victim = pod.caller
         self._supervisor.forget(slot)
         self._supervisor.struck |= {process.pid for process in pod.processes}
-        struck = await self._pods.kill(pod, part)
-        proof = ", ".join(
-            f"{process.name} (pid {process.pid}) reaped: {process.exit.status}"
-            for process in struck
-            if process.exit is not None
-        )
-        return Struck(victims=(victim,) if struck else (), proof=proof)
+        return _struck(victim, await self._pods.kill(pod, part))
+
+    async def retire(self, slot: str) -> Struck:
+        """See Stage."""
+        pod = self._pods.by_slot[slot]
+        victim = pod.caller
+        self._supervisor.forget(slot)
+        self._supervisor.struck |= {process.pid for process in pod.processes}
+        return _struck(victim, await self._pods.retire(pod))
 
     async def healed(self, slot: str, after: Struck, *, deadline_s: float) -> Healed:
         """See Stage."""
         return await self._supervisor.healed(slot, after, deadline_s=deadline_s)
+
+
+def _struck(victim: str, ended: Sequence[Process]) -> Struck:
+    proof = ", ".join(
+        f"{process.name} (pid {process.pid}) reaped: {process.exit.status}"
+        for process in ended
+        if process.exit is not None
+    )
+    return Struck(victims=(victim,) if ended else (), proof=proof)
 
 
 class SinceLoad:

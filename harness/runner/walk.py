@@ -37,6 +37,7 @@ from harness.runner.sender import Sender
 from harness.runner.set_up import Provided, SetUp
 from harness.runner.stage import RunStage, SinceLoad
 from harness.runner.supervisor import RESTART_DELAYS_S, Supervisor
+from harness.runner.switchboard import RunSwitchboard
 from harness.runner.watch import Watch
 from harness.scenario import to_json
 from mock_llm.ledger import iter_records
@@ -64,6 +65,7 @@ class Walk:
     _idle: Idle | None = None
     _offset_ns: int = 0
     """Wall clock less monotonic clock at the begin of the run."""
+    _board: RunSwitchboard | None = None
 
     def __post_init__(self) -> None:
         self._watch = Watch(
@@ -112,8 +114,9 @@ class Walk:
         async with contextlib.AsyncExitStack() as undo:
             witness = WitnessProcess(processes=processes, ports=ports, clock=self.clock, http=http)
             store = set_up.store()
+            self._board = set_up.switchboard(witness)
             self._kept = Kept(store=store, slots=self.folder.state / "slots")
-            pods = await set_up.start(witness, store, undo)
+            pods = await set_up.start(witness, store, self._board, undo)
             self._idle = Idle(processes=processes, pods=pods, http=http)
             supervisor = Supervisor(
                 pods=pods,
@@ -262,7 +265,9 @@ class Walk:
             shape=self.plan.scenario.load.shape,
             rate=rate,
         )
-        stage = RunStage(pods=pods, supervisor=supervisor, witness=since_load)
+        stage = RunStage(
+            pods=pods, supervisor=supervisor, witness=since_load, switchboard=self._board
+        )
         conductor = Conductor(plan=self.plan, stage=stage, clock=self.clock, tell=self.display.tell)
         playing = asyncio.create_task(conductor.run())
         try:
@@ -283,6 +288,8 @@ class Walk:
         await self._watch.until_ended(driver)
         self.facts["lateness_ms_p99"] = driver.result().lateness.ms_p99 or 0.0
         await witness.note("phase", "end", {})
+        if self._board is not None:
+            self._board.is_over = True
         if self._idle is not None and self._idle.figures:
             await self._idle.look("ended")
             self.facts["idle"] = self._idle.figures

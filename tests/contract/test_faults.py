@@ -9,12 +9,14 @@ import pytest
 from harness.errors import HarnessError
 from harness.faults import FAULTS
 from harness.plan import HeldCall, PlannedFault
-from harness.protocols import EngineSpec, Fault, Healed, Progress, Struck, Witness
+from harness.protocols import EngineSpec, Fault, Healed, Progress, Struck, Switchboard, Witness
 
 OF_A_CALL = ("drop_answer", "crash_step")
 """Faults that meet calls at the witness, and have tests of their own."""
+SWAPS = ("broker_swap", "broker_swap_hard")
+"""Faults that end pods by SIGTERM, and have tests of their own."""
 KILLS = pytest.mark.parametrize(
-    "fault", [fault for fault in FAULTS.values() if fault.kind not in OF_A_CALL]
+    "fault", [fault for fault in FAULTS.values() if fault.kind not in (*OF_A_CALL, *SWAPS)]
 )
 EVERY = pytest.mark.parametrize("fault", list(FAULTS.values()), ids=list(FAULTS))
 
@@ -51,6 +53,7 @@ class FakeStage:
     kills: list[tuple[str, str]] = field(default_factory=list)
     waits: list[tuple[str, Struck, float]] = field(default_factory=list)
     may_heal: asyncio.Event = field(default_factory=asyncio.Event)
+    switchboard: Switchboard | None = None
 
     def slots(self) -> tuple[str, ...]:
         return ("agents-1", "agents-2")
@@ -65,6 +68,9 @@ class FakeStage:
         victim = self.caller(slot)
         self.kills.append((slot, part))
         return Struck(victims=(victim,), proof=f"{part} of {victim}: signal SIGKILL")
+
+    async def retire(self, slot: str) -> Struck:
+        return await self.kill(slot, "retire")
 
     async def healed(self, slot: str, after: Struck, *, deadline_s: float) -> Healed:
         self.waits.append((slot, after, deadline_s))
@@ -89,6 +95,7 @@ def spec(*, needs_dapr: bool) -> EngineSpec:
         kinds=("say",),
         worker=("true",),
         needs_dapr=needs_dapr,
+        brokers=("none", "redis") if needs_dapr else ("none",),
     )
 
 
@@ -111,7 +118,7 @@ def test_a_victim_that_is_down_already_is_not_armed(fault: Fault) -> None:
 
 
 @pytest.mark.parametrize(
-    "fault", [fault for fault in FAULTS.values() if fault.kind != "crash_step"]
+    "fault", [fault for fault in FAULTS.values() if fault.kind not in ("crash_step", *SWAPS)]
 )
 def test_firing_strikes_the_planned_slot_once_and_comes_back_with_proof(fault: Fault) -> None:
     """Whom, and what the operating system says of it."""
@@ -217,3 +224,79 @@ def test_answers_that_nobody_asked_for_are_no_strike() -> None:
     struck = asyncio.run(fault.fire(FakeStage(witness=QuietWitness()), planned(fault)))
 
     assert struck == Struck(victims=(), proof="")
+
+
+@dataclass
+class SwapStage(FakeStage):
+    """Writes down, in one order, what a swap does; a few messages are still on their way."""
+
+    undelivered: list[int] = field(default_factory=list)
+    done: list[str] = field(default_factory=list)
+
+    async def let_publish(self, is_open: bool) -> None:
+        self.done.append("open" if is_open else "paused")
+
+    async def point(self, to: str) -> None:
+        self.done.append(f"to {to}")
+
+    async def note(self, kind: str, subject: str, detail: dict[str, object]) -> int:
+        raise AssertionError(f"a fault posted {kind} itself")
+
+    async def progress(self) -> Progress:
+        left = self.undelivered.pop(0) if self.undelivered else 0
+        self.done.append(f"{left} left")
+        return Progress(answered_steps=0, limited=0, ended_agents=0, unused={}, undelivered=left)
+
+    async def retire(self, slot: str) -> Struck:
+        self.done.append(f"{slot} ends")
+        return await self.kill(slot, "retire")
+
+    async def healed(self, slot: str, after: Struck, *, deadline_s: float) -> Healed:
+        self.done.append(f"{slot} is back")
+        return await super().healed(slot, after, deadline_s=deadline_s)
+
+
+def swapped(kind: str, *undelivered: int) -> tuple[SwapStage, Struck]:
+    stage = SwapStage(undelivered=list(undelivered))
+    stage.switchboard = stage
+    stage.witness = stage  # type: ignore[assignment]
+    stage.may_heal.set()
+    fault = FAULTS[kind]
+
+    async def act() -> Struck:
+        struck = await fault.fire(stage, replace(planned(fault), to="kafka"))
+        await fault.heal(stage, planned(fault), struck)
+        return struck
+
+    return stage, asyncio.run(act())
+
+
+def test_a_swap_drains_before_it_switches_and_restarts_in_turn() -> None:
+    """Nothing is switched while a message is on its way; a pod goes when the one before is back."""
+    stage, struck = swapped("broker_swap", 7, 0, 3)
+
+    assert stage.done[0] == "paused"
+    assert stage.done[1:9] == ["7 left", "0 left", "3 left", *["0 left"] * 5]
+    assert stage.done[9:] == [
+        "to kafka",
+        *("agents-1 ends", "agents-1 is back"),
+        *("agents-2 ends", "agents-2 is back"),
+    ]
+    assert struck.victims == ("agents-1.1", "agents-2.1")
+    assert struck.proof.startswith("drained, then switched to kafka: ")
+
+
+def test_a_hard_swap_waits_for_nothing() -> None:
+    """The component first, then every pod at once; what is on its way stays behind."""
+    stage, struck = swapped("broker_swap_hard", 7)
+
+    assert stage.done[:3] == ["to kafka", "agents-1 ends", "agents-2 ends"]
+    assert "paused" not in stage.done
+    assert struck.victims == ("agents-1.1", "agents-2.1")
+
+
+@pytest.mark.parametrize("kind", SWAPS)
+def test_a_run_without_messages_has_nothing_to_swap(kind: str) -> None:
+    """An error of the run's, not a strike."""
+    with pytest.raises(HarnessError, match="no messages"):
+        asyncio.run(FAULTS[kind].fire(FakeStage(), planned(FAULTS[kind])))

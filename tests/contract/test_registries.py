@@ -94,6 +94,8 @@ def ratio_of(tolerance: float) -> str:
 
 def default_of(field: "Field[object]") -> str:
     if field.default is not MISSING:
+        if field.default == "":
+            return '`""`'
         return "`null`" if field.default is None else f"`{field.default}`"
     if field.default_factory is not MISSING:
         return f"`{field.default_factory()}`"

@@ -9,7 +9,7 @@ import pytest
 from harness.clock import ManualClock
 from harness.errors import HarnessError
 from harness.plan import Cell, HeldCall, Plan, PlannedFault, draw_plan
-from harness.protocols import Healed, Progress, Struck, Witness
+from harness.protocols import Healed, Progress, Struck, Switchboard, Witness
 from harness.runner.conductor import Conductor, stop
 from harness.scenario import LoadSpec, Scenario
 
@@ -56,6 +56,7 @@ class FakeStage:
     proof: str = "signal SIGKILL"
     heals: bool = True
     kills: list[tuple[str, str]] = field(default_factory=list)
+    switchboard: Switchboard | None = None
 
     @property
     def witness(self) -> Witness:
@@ -78,6 +79,9 @@ class FakeStage:
         victim = self.caller(slot)
         self.kills.append((slot, part))
         return Struck(victims=(victim,), proof=self.proof)
+
+    async def retire(self, slot: str) -> Struck:
+        return await self.kill(slot, "retire")
 
     async def healed(self, slot: str, after: Struck, *, deadline_s: float) -> Healed:
         if not self.heals:

@@ -11,6 +11,7 @@ from harness.plan import Cell
 from harness.runner.order import (
     PATTERN_KINDS,
     Order,
+    brokers_of,
     disk_problem,
     lacking_problem,
     problems_of_order,
@@ -120,3 +121,36 @@ def test_an_engine_says_why_it_lacks_a_step_kind() -> None:
     told = "dapr_workflow: not implemented: wait (has no timer), which pattern timer needs"
     assert lacking_problem(spec, "timer") == told
     assert lacking_problem(spec, "chain") == ""
+
+
+SWAP = (FaultSpec(kind="broker_swap", to="kafka", in_flight_min=0),)
+
+
+@pytest.mark.parametrize(
+    ("cell", "faults", "told"),
+    [
+        (replace(DAPR, broker="carrier-pigeon"), (), "unknown broker 'carrier-pigeon'"),
+        (replace(REFERENCE, broker="redis"), (), "has no messages over the broker redis"),
+        (replace(DAPR, variant="two-apps", broker="redis"), (), "it can use none"),
+        (DAPR, SWAP, "the run has none; name it: --broker redis"),
+        (replace(DAPR, broker="redis"), (replace(SWAP[0], to=""),), "unknown broker ''"),
+        (replace(DAPR, broker="redis"), (replace(SWAP[0], to="nats"),), "over the broker nats"),
+    ],
+)
+def test_messages_that_cannot_be_are_said_before(
+    cell: Cell, faults: tuple[FaultSpec, ...], told: str
+) -> None:
+    """A broker that nobody knows, an engine without messages, a swap that leads nowhere."""
+    (problem,) = problems_of_order(order(cell, faults=faults))
+
+    assert told in problem
+
+
+def test_a_run_starts_the_brokers_that_it_swaps_to() -> None:
+    """Each once, the first one first; a run without messages none."""
+    back = (*SWAP, replace(SWAP[0], to="redis"))
+    swapping = order(replace(DAPR, broker="redis"), faults=back)
+
+    assert problems_of_order(swapping) == []
+    assert brokers_of(swapping.scenario, swapping.cell) == ("redis", "kafka")
+    assert brokers_of(SCENARIO, DAPR) == ()

@@ -41,6 +41,7 @@ class DaprWorkflow:
             needs_dapr=True,
             holds_status=True,
             stores=("redis", "postgres", "sqlite", "in-memory"),
+            brokers=("none", "redis", "kafka", "rabbitmq") if variant == "default" else ("none",),
             app_ids=APPS if has_two_apps else (),
             exports="the sidecar's, by Dapr's Configuration; the SDK's worker sets up no exporter",
         )

@@ -5,7 +5,8 @@ that was limited says for how long, and the workflow waits on a durable timer: t
 cannot read Retry-After.
 
 Variants: `agent` runs from the first step to the last; `renewed` continues as new after each step,
-so that its history stays short; with a peer, activities and child agents run in another app.
+so that its history stays short; `reporting` publishes its outcome; with a peer, activities and
+child agents run in another app.
 
 Workflow code runs again from the top at every replay, so it draws nothing and asks no clock.
 """
@@ -27,6 +28,7 @@ from dapr.ext.workflow import (
 from harness.engines.contract import Surroundings
 from harness.engines.dapr_workflow.adapter import APPS
 from harness.engines.llm import TOOLS, Limited, Llm, LlmError
+from harness.engines.messages import RESULTS, Letter, Post
 from harness.engines.walk import (
     branches_of,
     child_program,
@@ -38,6 +40,7 @@ from harness.scenario import Program, Step
 
 WORKFLOW = "agent"
 RENEWED = "renewed-agent"
+REPORTING = "reporting-agent"
 RETRY = RetryPolicy(
     first_retry_interval=timedelta(seconds=1),
     max_number_of_attempts=5,
@@ -72,6 +75,15 @@ def renewed(ctx: DaprWorkflowContext, state: Json) -> Flow:
         return answers[program.steps[-1].path]
     ctx.continue_as_new(state | {"answers": answers, "done": done}, save_events=True)
     return None
+
+
+def reporting(ctx: DaprWorkflowContext, program_json: Json) -> Flow:
+    """The agent, whose outcome is also published as a message."""
+    outcome = yield from agent(ctx, program_json)
+    yield ctx.call_activity(
+        publish_result, input={"agent": ctx.instance_id, "outcome": outcome}, retry_policy=RETRY
+    )
+    return outcome
 
 
 def _sequence(ctx: DaprWorkflowContext, steps: Sequence[Step], answers: dict[str, str]) -> Flow:
@@ -185,6 +197,15 @@ async def run_tool(ctx: WorkflowActivityContext, call: Json) -> Json:
     return {"role": "tool", "tool_call_id": call["id"], "content": result}
 
 
+async def publish_result(_ctx: WorkflowActivityContext, result: Json) -> None:
+    """Activity: the outcome to its topic; done when the broker has it."""
+    agent_id = result["agent"]
+    letter = Letter(
+        id=f"{agent_id}/result", topic=RESULTS, agent=agent_id, content=result["outcome"]
+    )
+    await _post().publish(letter)
+
+
 def peer() -> str | None:
     """The app that runs this app's activities and child agents; None for this app itself.
 
@@ -204,11 +225,23 @@ def llm() -> Llm:
     return _llm[0]
 
 
+_posts: list[Post] = []
+
+
+def _post() -> Post:
+    """As `llm`, for messages."""
+    if not _posts:
+        _posts.append(Post(Surroundings.from_environ(os.environ), os.environ))
+    return _posts[0]
+
+
 def runtime() -> WorkflowRuntime:
     """The SDK's worker with everything registered, not yet started."""
     made = WorkflowRuntime()
     made.register_workflow(agent, name=WORKFLOW)
     made.register_workflow(renewed, name=RENEWED)
+    made.register_workflow(reporting, name=REPORTING)
+    made.register_activity(publish_result)
     made.register_activity(call_llm)
     made.register_activity(run_tool)
     return made

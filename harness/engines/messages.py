@@ -1,0 +1,178 @@
+"""Messages of a worker over Dapr pub/sub: published and taken in, and told to the witness.
+
+Shared by the engines that run on Dapr. The sidecar posts what it delivers to the worker's own HTTP
+server (components/subscription-*.yaml); a message is told before it is published, after the broker
+took it, and before its handling is acknowledged.
+"""
+
+import asyncio
+import os
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import aiohttp
+import msgspec
+from aiohttp import web
+
+from harness.engines.contract import Surroundings
+from harness.errors import EngineError
+
+COMPONENT = "agent-messages"
+STARTS, RESULTS = "onceproof.starts", "onceproof.results"
+PUBLISH_S, TRY_S, PAUSE_S = 60.0, 10.0, 0.25
+"""A publish is tried again until it is acknowledged, at most so long; one try; between two."""
+What = Literal["publishing", "acknowledged", "refused", "delivered", "dead_letter"]
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Letter:
+    """What goes over the broker."""
+
+    id: str
+    """`<agent>/start` or `<agent>/result`."""
+    topic: str
+    """Where it was first published; a dead letter is found elsewhere."""
+    agent: str
+    content: Any
+    """The program, or the outcome."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CloudEvent:
+    """The part of what a sidecar delivers that is used here."""
+
+    data: Letter
+
+
+class Gate:
+    """Whether this process may publish; closed while an old broker is drained."""
+
+    def __init__(self) -> None:
+        self.is_open = True
+
+    async def passed(self) -> None:
+        """Wait until it is open; polled, since its users are in different threads."""
+        while not self.is_open:  # noqa: ASYNC110 - an asyncio.Event is of one loop.
+            await asyncio.sleep(0.02)
+
+
+GATE = Gate()
+"""Of this process: its two loops, the server's and the SDK's, publish alike."""
+
+
+class Post:
+    """Publishes and tells; of one event loop, made in it."""
+
+    def __init__(self, surroundings: Surroundings, environ: Mapping[str, str]) -> None:
+        port = environ["DAPR_HTTP_PORT"]
+        self._publish_url = f"http://127.0.0.1:{port}/v1.0/publish/{COMPONENT}/"
+        self._tell_url = surroundings.effects_url.removesuffix("effects") + "messages"
+        self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=TRY_S))
+
+    async def close(self) -> None:
+        """Let go of connections."""
+        await self._session.close()
+
+    async def tell(self, what: What, letter: Letter) -> None:
+        """Have it on file at the witness.
+
+        Raises:
+            EngineError: the witness did not take it.
+        """
+        body = {"what": what, "id": letter.id, "topic": letter.topic}
+        try:
+            async with self._session.post(self._tell_url, data=msgspec.json.encode(body)) as answer:
+                if answer.status != 204:
+                    raise EngineError(f"the witness answered {answer.status} to {what}")
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise EngineError(f"the witness took no {what}: {error!r}") from error
+
+    async def publish(self, letter: Letter) -> None:
+        """Publish until the broker has it; each try is told, and a refusal may still have come in.
+
+        Raises:
+            EngineError: not acknowledged within a minute.
+        """
+        reason = ""
+        deadline = asyncio.get_running_loop().time() + PUBLISH_S
+        while asyncio.get_running_loop().time() < deadline:
+            await GATE.passed()
+            await self.tell("publishing", letter)
+            reason = await self._try(letter)
+            await self.tell("refused" if reason else "acknowledged", letter)
+            if not reason:
+                return
+            await asyncio.sleep(PAUSE_S)
+        raise EngineError(f"{letter.id} was not acknowledged in {PUBLISH_S:g} s: {reason}")
+
+    async def _try(self, letter: Letter) -> str:
+        """Why it was not acknowledged; empty when it was."""
+        body = msgspec.json.encode(letter)
+        headers = {"content-type": "application/json"}
+        url = self._publish_url + letter.topic
+        try:
+            async with self._session.post(url, data=body, headers=headers) as answer:
+                return "" if answer.status == 204 else f"{answer.status} {await answer.text()}"
+        except (aiohttp.ClientError, TimeoutError) as error:
+            return repr(error)
+
+
+class Desk:
+    """The routes that the sidecar delivers to, and the harness's way to close the gate."""
+
+    def __init__(self, start: Callable[[str, Any], Awaitable[None]]) -> None:
+        """``start`` starts an agent unless it exists, and raises EngineError when it cannot."""
+        self._start = start
+        self.post: Post | None = None
+        """Set when the worker is open."""
+
+    def routes(self) -> list[web.RouteDef]:
+        """See Handling."""
+        return [
+            web.post("/messages/starts", self.starts),
+            web.post("/messages/results", self.results),
+            web.post("/messages/dead", self.dead),
+            web.put("/messages/gate", self.gate),
+        ]
+
+    async def starts(self, request: web.Request) -> web.Response:
+        """Start the agent; a second delivery finds it there."""
+        return await self._take(request, "delivered", self._start)
+
+    async def results(self, request: web.Request) -> web.Response:
+        """A result has arrived: that is all."""
+        return await self._take(request, "delivered", None)
+
+    async def dead(self, request: web.Request) -> web.Response:
+        """A dead letter has arrived."""
+        return await self._take(request, "dead_letter", None)
+
+    async def gate(self, request: web.Request) -> web.Response:
+        """Body {"is_open": bool}: whether this worker may publish."""
+        GATE.is_open = bool(msgspec.json.decode(await request.read())["is_open"])
+        return web.json_response({"is_open": GATE.is_open})
+
+    async def _take(
+        self,
+        request: web.Request,
+        what: What,
+        handle: Callable[[str, Any], Awaitable[None]] | None,
+    ) -> web.Response:
+        """SUCCESS acknowledges; any other status has the sidecar deliver it again."""
+        letter = msgspec.json.decode(await request.read(), type=CloudEvent).data
+        if self.post is None:
+            return web.json_response({"status": "RETRY"}, status=503)
+        try:
+            await self.post.tell(what, letter)
+            if handle is not None:
+                await handle(letter.agent, letter.content)
+        except EngineError as error:
+            return web.json_response({"status": "RETRY", "reason": str(error)}, status=500)
+        return web.json_response({"status": "SUCCESS"})
+
+
+def has_broker() -> bool:
+    """Whether this run has messages; the same in every pod, and so at every replay."""
+    return bool(os.environ.get("ONCEPROOF_BROKER"))

@@ -1,0 +1,103 @@
+"""Another broker under running agents: the component is exchanged, the agents' code is not.
+
+The pods are restarted with another component of the same name; the old broker stays up, so that
+what is left behind in it can be counted afterwards.
+"""
+
+import asyncio
+
+from harness.errors import HarnessError
+from harness.plan import PlannedFault
+from harness.protocols import EngineSpec, Healed, Stage, Struck, Switchboard
+
+HEAL_S = 120.0
+DRAIN_S, POLL_S = 60.0, 0.1
+QUIET_POLLS = 5
+"""So often in a row nothing may be undelivered: a publish that passed the gate must show first."""
+
+
+class BrokerSwap:
+    """Drain and switch: publishing pauses, the old broker runs empty, the pods restart in turn.
+
+    Nothing may be lost, and nothing may be left in the old broker.
+    """
+
+    kind = "broker_swap"
+    is_shared = True
+
+    def needs(self, engine: EngineSpec) -> str:
+        """See Fault."""
+        return "" if len(engine.brokers) > 1 else f"{engine.engine} has no messages over a broker"
+
+    async def arm(self, stage: Stage, planned: PlannedFault) -> None:
+        """Every pod must be healthy: one that is starting would still take the old broker."""
+        down = [f"{slot} is not healthy" for slot in stage.slots() if not stage.is_ready(slot)]
+        if down:
+            raise HarnessError(f"{planned.name}: {', '.join(down)}, so nothing is swapped")
+
+    async def fire(self, stage: Stage, planned: PlannedFault) -> Struck:
+        """Pause, drain, and restart one pod after the other; a new one publishes at once."""
+        board = _board(stage)
+        await board.let_publish(False)
+        left = await _drained(stage)
+        await board.point(planned.to)
+        strikes: list[Struck] = []
+        for number, slot in enumerate(stage.slots()):
+            if number:
+                before = stage.slots()[number - 1]
+                await stage.healed(before, strikes[-1], deadline_s=HEAL_S)
+            strikes.append(await stage.retire(slot))
+        drained = f"drained to {left} undelivered" if left else "drained"
+        return _joined(strikes, f"{drained}, then switched to {planned.to}")
+
+    async def heal(self, stage: Stage, planned: PlannedFault, struck: Struck) -> Healed:
+        """Wait for the last pod; the others were waited for."""
+        return await stage.healed(stage.slots()[-1], struck, deadline_s=HEAL_S)
+
+
+class BrokerSwapHard(BrokerSwap):
+    """Hard switch: all pods restart at once with another broker, with messages in flight.
+
+    What the old broker still holds is stranded there.
+    """
+
+    kind = "broker_swap_hard"
+
+    async def fire(self, stage: Stage, planned: PlannedFault) -> Struck:
+        """See Fault."""
+        await _board(stage).point(planned.to)
+        strikes = await asyncio.gather(*(stage.retire(slot) for slot in stage.slots()))
+        return _joined(list(strikes), f"switched to {planned.to}")
+
+    async def heal(self, stage: Stage, planned: PlannedFault, struck: Struck) -> Healed:
+        """Wait for every pod; the times are those of the slowest."""
+        healed = await asyncio.gather(
+            *(stage.healed(slot, struck, deadline_s=HEAL_S) for slot in stage.slots())
+        )
+        slowest = max(healed, key=lambda one: one.parts_ns.get("total", 0))
+        return Healed(caller=", ".join(one.caller for one in healed), parts_ns=slowest.parts_ns)
+
+
+def _board(stage: Stage) -> Switchboard:
+    if stage.switchboard is None:
+        raise HarnessError("this run has no messages, so that no broker can be swapped")
+    return stage.switchboard
+
+
+async def _drained(stage: Stage) -> int:
+    """Wait until nothing is undelivered; how many messages still are at the deadline."""
+    quiet = 0
+    left = 0
+    for _ in range(int(DRAIN_S / POLL_S)):
+        left = (await stage.witness.progress()).undelivered
+        quiet = 0 if left else quiet + 1
+        if quiet >= QUIET_POLLS:
+            return 0
+        await asyncio.sleep(POLL_S)
+    return left
+
+
+def _joined(strikes: list[Struck], how: str) -> Struck:
+    victims = tuple(victim for struck in strikes for victim in struck.victims)
+    proofs = "; ".join(struck.proof for struck in strikes if struck.proof)
+    return Struck(victims=victims, proof=f"{how}: {proofs}" if proofs else "")

@@ -1,0 +1,110 @@
+"""What is still inside the brokers when a run is over: taken out, counted, and told the witness.
+
+A sidecar of the same app, so of the same queue or consumer group, takes in whatever a broker still
+holds for the agents, when no pod runs any more. So it is the same for every broker.
+"""
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import httpx
+import msgspec
+from aiohttp import web
+
+from harness.clock import NS_PER_S, Clock
+from harness.cluster.components import write_component
+from harness.cluster.dapr import READY_S, ControlPlane, SidecarPorts
+from harness.cluster.health import until_healthy
+from harness.cluster.ports import Ports
+from harness.cluster.processes import Processes
+from harness.cluster.witness import WitnessProcess
+from harness.engines.messages import CloudEvent
+from harness.runner.switchboard import RunSwitchboard
+
+QUIET_S = {"redis": 4.0, "rabbitmq": 3.0, "kafka": 15.0}
+"""So long nothing more must come: Kafka first waits out the session of a pod that was killed."""
+COLLECT_S = 120.0
+SOON = {"redis": {"processingTimeout": "1s", "redeliverInterval": "1s"}}
+"""Redis keeps what a dead pod held for it; here it need not wait for that pod."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Residue:
+    """Of one run; `collect` is called after the pods have ended."""
+
+    switchboard: RunSwitchboard
+    control_plane: ControlPlane
+    processes: Processes
+    ports: Ports
+    clock: Clock
+    http: httpx.AsyncClient
+    witness: WitnessProcess
+    folder: Path
+    _found: dict[tuple[str, str], None] = field(default_factory=dict)
+    _came_ns: int = 0
+
+    async def collect(self) -> None:
+        """Empty every broker that was in force, one after the other.
+
+        Raises:
+            MachineError: the sidecar did not start.
+            HarnessError: the witness does not take what was found.
+        """
+        if not self.switchboard.is_over:
+            return
+        for name in dict.fromkeys(self.switchboard.used):
+            await self._empty(name)
+            messages: list[dict[str, object]] = [
+                {"what": "residue", "id": id, "topic": topic, "broker": name}
+                for id, topic in self._found
+            ]
+            if messages:
+                await self.witness.tell(messages)
+            await self.witness.note("residue", name, {})
+
+    async def _empty(self, name: str) -> None:
+        self._found.clear()
+        port = self.ports.take()
+        runner = web.AppRunner(self._application(), access_log=None)
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", port).start()
+        try:
+            own = SidecarPorts.taken_from(self.ports)
+            resources = self._resources(name)
+            command = self.control_plane.sidecar_command(own, resources, app_port=port)
+            process = self.processes.start(f"collector-{name}", command)
+            url = f"http://127.0.0.1:{own.http}/v1.0/healthz"
+            await until_healthy(self.http, url, process, clock=self.clock, deadline_s=READY_S)
+            began_ns = self._came_ns = self.clock.monotonic_ns()
+            while (now_ns := self.clock.monotonic_ns()) < began_ns + COLLECT_S * NS_PER_S:
+                if now_ns - self._came_ns > QUIET_S.get(name, 15.0) * NS_PER_S:
+                    break
+                await self.clock.sleep_s(0.1)
+            await self.processes.stop([process])
+        finally:
+            await runner.cleanup()
+
+    def _application(self) -> web.Application:
+        application = web.Application()
+        application.add_routes(
+            [web.post(f"/messages/{kind}", self._take) for kind in ("starts", "results", "dead")]
+        )
+        return application
+
+    async def _take(self, request: web.Request) -> web.Response:
+        letter = msgspec.json.decode(await request.read(), type=CloudEvent).data
+        self._came_ns = self.clock.monotonic_ns()
+        self._found[letter.id, letter.topic] = None
+        return web.json_response({"status": "SUCCESS"})
+
+    def _resources(self, name: str) -> Path:
+        """The broker's component and the subscriptions, and nothing that runs agents."""
+        folder = self.folder / f"collector-{name}"
+        folder.mkdir(parents=True)
+        component = self.switchboard.brokers[name].component()
+        assert component is not None
+        own = replace(component, metadata=component.metadata | SOON.get(name, {}))
+        write_component(own, source=self.switchboard.shipped, target=folder)
+        for path in self.switchboard.shipped.glob("subscription-*.yaml"):
+            (folder / path.name).write_bytes(path.read_bytes())
+        return folder

@@ -1,0 +1,112 @@
+"""Whole runs whose agents get and send messages: over each broker, and across swaps."""
+
+import json
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from harness.provide.brokers import brokers_at_hand
+from harness.provide.chain import Refused
+from harness.provide.runtime import runtime_providers
+from harness.provide.strays import look
+from mock_llm.ledger import Message, Note, read_ledger
+
+pytestmark = pytest.mark.integration
+
+SMALL = (
+    *("load.agents=24", "load.rate_per_s=4", "load.warm_up_agents=0", "llm.latency_ms=200"),
+    *("liveness_s=30", "run_s=150"),
+)
+LONG = (*SMALL, "load.agents=50", "load.rate_per_s=1")
+"""Each of three swaps takes up to ten seconds, and comes by progress."""
+HERE = brokers_at_hand()
+
+
+def reason(*brokers: str) -> str:
+    """Why a run over these cannot be here; empty when it can."""
+    absent = [name for name in brokers if name not in HERE]
+    if absent:
+        return f"no {', '.join(absent)} here: `make services`"
+    for provider in runtime_providers(lambda _: None)[:3]:
+        try:
+            provider.get()
+        except Refused:
+            continue
+        return ""
+    return "no Dapr runtime here: `make runtime`"
+
+
+def ran(
+    out: Path, scenario: str, *words: str, small: tuple[str, ...] = SMALL
+) -> tuple[dict[str, object], list[object]]:
+    """Run it; its results and its ledger."""
+    sets = [word for override in small for word in ("--set", override)]
+    command = [sys.executable, "-m", "harness", "run", scenario, *words, *sets, "--out", str(out)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=280, check=False)
+    (folder,) = (path.parent for path in out.glob("*/*/plan.json"))
+    result = json.loads((folder / "results.json").read_text())
+    assert result["state"] == "judged", done.stdout + done.stderr
+    assert [seen.command for seen in look() if seen.run == folder.name] == []
+    return result, list(read_ledger(folder / "live").records)
+
+
+def ids(records: list[object], what: str, broker: str = "") -> Counter[str]:
+    """How often each message was told to be so."""
+    return Counter(
+        record.id
+        for record in records
+        if isinstance(record, Message) and record.what == what and broker in ("", record.broker)
+    )
+
+
+def notes(records: list[object], kind: str) -> list[str]:
+    """Subjects of the notes of a kind, in order."""
+    return [
+        record.subject for record in records if isinstance(record, Note) and record.kind == kind
+    ]
+
+
+@pytest.mark.parametrize("broker", ["rabbitmq", "kafka"])
+def test_agents_are_started_by_messages_and_report_by_them(tmp_path: Path, broker: str) -> None:
+    """Each start and each result is acknowledged and delivered, and nothing stays behind."""
+    if why := reason(broker):
+        pytest.skip(why)
+
+    result, records = ran(tmp_path, "baseline", "--broker", broker)
+
+    planned = {f"a{number:06d}/{kind}" for number in range(24) for kind in ("start", "result")}
+    assert result["agents_completed"] == 24
+    assert ids(records, "acknowledged").keys() == planned
+    assert ids(records, "delivered").keys() == planned
+    assert not ids(records, "residue")
+    assert notes(records, "broker") == notes(records, "residue") == [broker]
+
+
+def test_a_drained_swap_loses_and_strands_nothing(tmp_path: Path) -> None:
+    """Redis, Kafka, RabbitMQ, Redis in one run, on the same agents."""
+    if why := reason("redis", "kafka", "rabbitmq"):
+        pytest.skip(why)
+
+    result, records = ran(tmp_path, "broker_swap", small=LONG)
+
+    assert result["agents_completed"] == 50
+    assert notes(records, "broker") == ["redis", "kafka", "rabbitmq", "redis"]
+    assert notes(records, "residue") == ["redis", "kafka", "rabbitmq"]
+    assert ids(records, "acknowledged").keys() == ids(records, "delivered").keys()
+    assert len(ids(records, "acknowledged")) == 100
+    assert not ids(records, "residue").keys() - ids(records, "delivered").keys()
+
+
+def test_a_hard_swap_accounts_for_every_message(tmp_path: Path) -> None:
+    """What was acknowledged was delivered, or is found in the old broker."""
+    if why := reason("redis", "kafka"):
+        pytest.skip(why)
+
+    _, records = ran(tmp_path, "broker_swap_hard")
+
+    known = ids(records, "delivered").keys() | ids(records, "residue").keys()
+    assert notes(records, "broker") == ["redis", "kafka"]
+    assert ids(records, "acknowledged").keys() <= known

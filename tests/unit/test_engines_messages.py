@@ -1,0 +1,202 @@
+"""A worker's messages against a sidecar and a witness that do what a test tells them."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import msgspec
+import pytest
+from aiohttp import web
+
+from harness.engines import messages
+from harness.engines.contract import Surroundings
+from harness.engines.messages import GATE, STARTS, Desk, Letter, Post
+from harness.errors import EngineError
+
+LETTER = Letter(id="a1/start", topic=STARTS, agent="a1", content={"steps": []})
+
+
+@dataclass
+class World:
+    """A sidecar and a witness on one port; ``heard`` has what came, in order."""
+
+    heard: list[str] = field(default_factory=list)
+    refusals: int = 0
+    """So many publishes are refused."""
+    port: int = 0
+
+    async def publish(self, request: web.Request) -> web.Response:
+        letter = msgspec.json.decode(await request.read(), type=Letter)
+        self.heard.append(f"sidecar {letter.id} {request.match_info['topic']}")
+        self.refusals -= 1
+        return web.Response(status=500 if self.refusals >= 0 else 204)
+
+    async def tell(self, request: web.Request) -> web.Response:
+        told = msgspec.json.decode(await request.read())
+        self.heard.append(f"{told['what']} {told['id']} {told['topic']}")
+        return web.Response(status=204)
+
+
+@contextlib.asynccontextmanager
+async def serving(*routes: web.RouteDef) -> AsyncIterator[int]:
+    application = web.Application()
+    application.add_routes(routes)
+    runner = web.AppRunner(application)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    try:
+        yield runner.addresses[0][1]
+    finally:
+        await runner.cleanup()
+
+
+def perform(world: World, act: Callable[[Post], Awaitable[Any]]) -> Any:
+    """Act with a Post that speaks to the world."""
+
+    async def run() -> Any:
+        routes = (
+            web.post("/v1.0/publish/agent-messages/{topic}", world.publish),
+            web.post("/pods/agents-1.1/messages", world.tell),
+        )
+        async with asyncio.timeout(10), serving(*routes) as port:
+            surroundings = Surroundings(
+                port=1,
+                pod="agents-1",
+                incarnation=1,
+                state_dir=Path(),
+                effects_url=f"http://127.0.0.1:{port}/pods/agents-1.1/effects",
+                llm_base_url="",
+                llm_api_key="",
+                variant="",
+            )
+            post = Post(surroundings, {"DAPR_HTTP_PORT": str(port)})
+            try:
+                return await act(post)
+            finally:
+                await post.close()
+
+    return asyncio.run(run())
+
+
+def test_a_publish_is_told_before_and_after() -> None:
+    """About to publish, published, acknowledged: in this order, under the message's topic."""
+    world = World()
+
+    perform(world, lambda post: post.publish(LETTER))
+
+    assert world.heard == [
+        "publishing a1/start onceproof.starts",
+        "sidecar a1/start onceproof.starts",
+        "acknowledged a1/start onceproof.starts",
+    ]
+
+
+def test_a_refused_publish_is_told_and_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each try is a publishing of its own; only the last is acknowledged."""
+    monkeypatch.setattr(messages, "PAUSE_S", 0.01)
+    world = World(refusals=2)
+
+    perform(world, lambda post: post.publish(LETTER))
+
+    whats = [line.split()[0] for line in world.heard]
+    assert whats == ["publishing", "sidecar", "refused"] * 2 + [
+        "publishing",
+        "sidecar",
+        "acknowledged",
+    ]
+
+
+def test_a_publish_that_is_never_acknowledged_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It has a deadline, and the broker's last word."""
+    monkeypatch.setattr(messages, "PAUSE_S", 0.01)
+    monkeypatch.setattr(messages, "PUBLISH_S", 0.1)
+
+    with pytest.raises(EngineError, match=r"a1/start was not acknowledged in 0\.1 s: 500"):
+        perform(World(refusals=10**6), lambda post: post.publish(LETTER))
+
+
+def test_a_closed_gate_holds_what_would_be_published() -> None:
+    """Nothing is told and nothing goes out until it is open again."""
+    world = World()
+
+    async def act(post: Post) -> list[str]:
+        GATE.is_open = False
+        try:
+            publishing = asyncio.create_task(post.publish(LETTER))
+            await asyncio.sleep(0.1)
+            before = list(world.heard)
+        finally:
+            GATE.is_open = True
+        await publishing
+        return before
+
+    assert perform(world, act) == []
+    assert len(world.heard) == 3
+
+
+def delivered(world: World, path: str, start: Callable[[str, Any], Awaitable[None]]) -> int:
+    """Deliver the letter to a desk as a sidecar does; the status of its answer."""
+
+    async def act(post: Post) -> int:
+        desk = Desk(start)
+        desk.post = post
+        body = msgspec.json.encode({"id": "x", "specversion": "1.0", "data": LETTER})
+        async with serving(*desk.routes()) as port, aiohttp.ClientSession() as session:
+            url = f"http://127.0.0.1:{port}{path}"
+            async with session.post(url, data=body) as answer:
+                return answer.status
+
+    return int(perform(world, act))
+
+
+def test_a_delivery_is_told_before_the_agent_is_started() -> None:
+    """And acknowledged after."""
+    world = World()
+
+    async def start(agent: str, program: Any) -> None:
+        world.heard.append(f"started {agent} {program}")
+
+    assert delivered(world, "/messages/starts", start) == 200
+    assert world.heard == ["delivered a1/start onceproof.starts", "started a1 {'steps': []}"]
+
+
+def test_a_start_that_fails_is_delivered_again() -> None:
+    """Any answer but 200 has the sidecar repeat it."""
+
+    async def start(agent: str, program: Any) -> None:
+        raise EngineError("the sidecar is gone")
+
+    assert delivered(World(), "/messages/starts", start) == 500
+
+
+@pytest.mark.parametrize(("path", "what"), [("results", "delivered"), ("dead", "dead_letter")])
+def test_results_and_dead_letters_start_nothing(path: str, what: str) -> None:
+    """They are told under the topic that they were published to."""
+    world = World()
+
+    async def start(agent: str, program: Any) -> None:
+        raise AssertionError("started")
+
+    assert delivered(world, f"/messages/{path}", start) == 200
+    assert world.heard == [f"{what} a1/start onceproof.starts"]
+
+
+def test_a_desk_that_is_not_open_yet_takes_nothing() -> None:
+    """The sidecar may deliver before the worker is ready."""
+
+    async def start(agent: str, program: Any) -> None:
+        raise AssertionError("started")
+
+    async def act() -> int:
+        body = msgspec.json.encode({"data": LETTER})
+        async with serving(*Desk(start).routes()) as port, aiohttp.ClientSession() as session:
+            url = f"http://127.0.0.1:{port}/messages/starts"
+            async with session.post(url, data=body) as answer:
+                return answer.status
+
+    assert asyncio.run(act()) == 503
