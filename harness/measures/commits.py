@@ -178,4 +178,4 @@ def _reason(history: EngineHistory, dated: Dated) -> str:
     if history.reason or dated.is_known.any():
         return history.reason
     problems = [one.problem for one in history.agents if one.problem]
-    return problems[0] if problems else "no history of an agent of the plan"
+    return problems[0] if problems else history.bound or "no history of an agent of the plan"

@@ -76,11 +76,12 @@ class Asker:
             pass  # What was answered until then counts, and the rest is said to be left out.
         wall_ns, monotonic_ns = self.clock.wall_ns(), self.clock.monotonic_ns()
         left_out = len(agents) - len(found)
-        bound = f"{left_out} agents were left out: at most {AGENTS_MAX} are asked, {ASKING_S:g} s"
+        limit = f"at most {AGENTS_MAX} are asked, {ASKING_S:g} s"
+        why = "the run was interrupted" if self.interrupted.is_set() else limit
         return EngineHistory(
             reason="" if agents else "no fault hit an agent, and none repeated anything",
             chosen_count=len(agents),
-            bound=bound if left_out else "",
+            bound=f"{left_out} agents were left out: {why}" if left_out else "",
             wall_ns=wall_ns,
             monotonic_ns=monotonic_ns,
             drift_ns=wall_ns - monotonic_ns - self.offset_ns,

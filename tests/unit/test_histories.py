@@ -70,7 +70,13 @@ Answer = Callable[[httpx.Request], httpx.Response]
 
 
 def asked(
-    tmp_path: Path, answer: Answer, *, spec: EngineSpec = SPEC, agents: int = 2, is_up: bool = True
+    tmp_path: Path,
+    answer: Answer,
+    *,
+    spec: EngineSpec = SPEC,
+    agents: int = 2,
+    is_up: bool = True,
+    is_interrupted: bool = False,
 ) -> EngineHistory:
     """What stands in history.json when a run of so many struck agents was asked."""
     clock = ManualClock(now_ns=50)
@@ -84,6 +90,9 @@ def asked(
     roster = Roster(events=tmp_path / "none", slots=dict.fromkeys(names, "agents-1"), programs={})
 
     async def run() -> None:
+        interrupted = asyncio.Event()
+        if is_interrupted:
+            interrupted.set()
         async with httpx.AsyncClient(transport=httpx.MockTransport(answer)) as http:
             asker = Asker(
                 agents=frozenset(names),
@@ -93,7 +102,7 @@ def asked(
                 clock=clock,
                 http=http,
                 offset_ns=clock.anchor_ns - 7,
-                interrupted=asyncio.Event(),
+                interrupted=interrupted,
             )
             await asker.ask(iter(teller.records), tmp_path / "history.json")
 
@@ -166,7 +175,15 @@ def test_the_number_of_agents_is_bounded_and_the_bound_is_said(
     found = asked(tmp_path, commits, agents=5)
 
     assert (len(found.agents), found.chosen_count) == (3, 5)
-    assert found.bound.startswith("2 agents were left out")
+    assert found.bound == "2 agents were left out: at most 3 are asked, 20 s"
+
+
+def test_an_interrupted_run_asks_nobody_and_says_so(tmp_path: Path) -> None:
+    """Ctrl-C is not answered with twenty more seconds."""
+    found = asked(tmp_path, commits, is_interrupted=True)
+
+    assert found.agents == ()
+    assert found.bound == "2 agents were left out: the run was interrupted"
 
 
 def test_the_time_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

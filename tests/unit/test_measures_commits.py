@@ -129,6 +129,7 @@ def test_repeats_of_agents_that_were_not_read_are_counted_apart(repeated: Eviden
     assert split(commits_of(both, told(kept(both, 0, at_ns)))) == (1, 0, 0, 1)
     assert commits_of(repeated, refused).reason == "answered 501"
     assert commits_of(repeated, EngineHistory(reason="not implemented")).reason == "not implemented"
+    assert commits_of(repeated, EngineHistory(bound="2 left out")).reason == "2 left out"
     assert commits_of(repeated, told(agent="stranger")).reason != ""
 
 
