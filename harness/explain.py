@@ -5,7 +5,15 @@ import numpy as np
 from harness.clock import NS_PER_S
 from harness.commits import EngineHistory
 from harness.errors import UsageError
-from harness.history import NONE, AgentStatus, Evidence, FaultWindow, Kind, RequestOutcome
+from harness.history import (
+    NONE,
+    AgentStatus,
+    Evidence,
+    FaultWindow,
+    Kind,
+    MessageEvent,
+    RequestOutcome,
+)
 from harness.measures.commits import dated_of
 from harness.measures.series import load_begin_ns
 
@@ -20,7 +28,7 @@ OUTCOMES = {
 
 
 def explain(evidence: Evidence, agent: str, history: EngineHistory | None = None) -> str:
-    """Every request of an agent in the ledger's order, with the faults between them.
+    """An agent's requests and messages in the ledger's order, with the faults between them.
 
     Times are seconds after the begin of the load. What the engine's own history dates stands where
     the clocks put it.
@@ -38,6 +46,8 @@ def explain(evidence: Evidence, agent: str, history: EngineHistory | None = None
     callers = {evidence.names.callers[evidence.requests.caller[row]] for row in rows}
     for row in rows:
         lines += _request_lines(evidence, int(row), begin)
+    for row in np.flatnonzero(evidence.messages.agent == index):
+        lines.append(_message_line(evidence, int(row), begin))
     for fault in evidence.faults:
         lines += _fault_lines(fault, begin, is_near=bool(callers & set(fault.victims)))
     lines += _commit_lines(evidence, index, history or EngineHistory(), begin)
@@ -112,6 +122,20 @@ def _commit_lines(evidence: Evidence, index: int, history: EngineHistory, begin:
             )
         )
     return lines
+
+
+def _message_line(evidence: Evidence, row: int, begin: int) -> Line:
+    messages, names = evidence.messages, evidence.names
+    what = MessageEvent(int(messages.what[row])).name.lower().replace("_", " ")
+    broker = int(messages.broker[row])
+    where = f" of {names.brokers[broker]}" if broker != NONE else ""
+    who = names.callers[int(messages.caller[row])]
+    text = (
+        f"{_s(int(messages.t_ns[row]), begin)}  {who} tells: message "
+        f"{names.messages[int(messages.message[row])]} {what}, "
+        f"topic {names.topics[int(messages.topic[row])]}{where}"
+    )
+    return int(messages.seq[row]), text
 
 
 def _fault_lines(fault: FaultWindow, begin: int, *, is_near: bool) -> list[Line]:

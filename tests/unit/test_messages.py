@@ -9,6 +9,7 @@ import pytest
 from harness.checkers import CHECKERS
 from harness.errors import HarnessError
 from harness.evidence import from_tables, to_tables
+from harness.explain import explain
 from harness.history import NONE, Declared, Evidence
 from harness.measures.messages import figures_of, latencies_of
 from harness.messages import MessageFigures
@@ -366,3 +367,16 @@ def test_the_text_matrix_has_the_column_only_with_messages() -> None:
         head = next(line for line in lines if line.strip().startswith("L "))
         assert (head.split()[-1] == "M") is has_column
         assert max(map(len, lines)) <= 100
+
+
+def test_explain_tells_an_agents_messages_between_its_calls() -> None:
+    """In the ledger's order, with topic and broker."""
+    lines = explain(seen(sent("a1/m"), sent("other/m"), had("a1/m")), "a1").splitlines()
+
+    told = [line.split("tells: ")[1] for line in lines if "tells: " in line]
+    assert told == [
+        "message a1/m publishing, topic t of b",
+        "message a1/m acknowledged, topic t of b",
+        "message a1/m delivered, topic t of b",
+    ]
+    assert "tells" in lines[-1]
