@@ -1,6 +1,6 @@
 """Matrices: which scenario on which engines, in one command; a constant each."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from harness.plan import Cell
 from harness.scenario import SCHEMA
@@ -82,6 +82,8 @@ def compared(cells: tuple[Cell, ...]) -> tuple[Entry, ...]:
 
 
 COMPARISON = compared(COMPARED)
+SWAPPED = Entry(scenario="broker_swap", cell=replace(DAPR, broker="redis"))
+BROKERS = ("in-memory", "redis", "kafka", "rabbitmq")
 DEFAULT = Matrix(
     name="default",
     summary="Dapr Workflow at scale with kills; the engines of the article and the controls",
@@ -100,6 +102,28 @@ DEFAULT = Matrix(
             ),
         ),
         *COMPARISON,
+        SWAPPED,
+    ),
+)
+FEW = ("load.agents=60", "load.rate_per_s=5", "load.warm_up_agents=0")
+MESSAGES = Matrix(
+    name="brokers",
+    summary="agents that are started by messages, over each broker; pods killed; brokers swapped",
+    entries=(
+        *(
+            Entry(scenario="baseline", cell=replace(DAPR, broker=broker), overrides=FEW)
+            for broker in BROKERS
+        ),
+        *(
+            Entry(
+                scenario="pod_kill",
+                cell=replace(DAPR, broker=broker),
+                overrides=(*FEW, "faults.0.count=2", "exposures_min=8"),
+            )
+            for broker in BROKERS
+        ),
+        SWAPPED,
+        Entry(scenario="broker_swap_hard", cell=replace(DAPR, broker="redis")),
     ),
 )
 
@@ -267,7 +291,7 @@ which a pod takes 10 s to 20 s to import before it is ready.
 """
 ALL = Matrix(
     name="all",
-    summary="everything: default, containers killed, dapr_faults, throttle, scale",
+    summary="everything: default, containers killed, dapr_faults, throttle, brokers, scale",
     entries=(
         *DEFAULT.entries,
         *(
@@ -287,11 +311,12 @@ ALL = Matrix(
         *(Entry(scenario="throttle", cell=cell) for cell in (DAPR, REFERENCE, GUARDED)),
         Entry(scenario="pod_kill", cell=REFERENCE, overrides=CONTROL_LOAD),
         *DAPR_FAULTS.entries,
+        *(entry for entry in MESSAGES.entries if entry != SWAPPED),
         *SCALE.entries,
     ),
 )
 
 MATRICES: dict[str, Matrix] = {
     matrix.name: matrix
-    for matrix in (DEFAULT, DEMO, TRACING, SMOKE, SCALE, ENGINES, DAPR_FAULTS, ALL)
+    for matrix in (DEFAULT, DEMO, TRACING, SMOKE, SCALE, ENGINES, DAPR_FAULTS, MESSAGES, ALL)
 }

@@ -46,6 +46,8 @@ class Residue:
     async def collect(self) -> None:
         """Empty every broker that was in force, one after the other.
 
+        What a sidecar held in its memory went with it: nothing is left to be found.
+
         Raises:
             MachineError: the sidecar did not start.
             HarnessError: the witness does not take what was found.
@@ -53,7 +55,9 @@ class Residue:
         if not self.switchboard.is_over:
             return
         for name in dict.fromkeys(self.switchboard.used):
-            await self._empty(name)
+            self._found.clear()
+            if name != "in-memory":
+                await self._empty(name)
             messages: list[dict[str, object]] = [
                 {"what": "residue", "id": id, "topic": topic, "broker": name}
                 for id, topic in self._found
@@ -63,7 +67,6 @@ class Residue:
             await self.witness.note("residue", name, {})
 
     async def _empty(self, name: str) -> None:
-        self._found.clear()
         port = self.ports.take()
         runner = web.AppRunner(self._application(), access_log=None)
         await runner.setup()

@@ -22,7 +22,11 @@ def test_estimate_grows_with_what_takes_time() -> None:
 
     assert estimate_s(large) == estimate_s(small) + 90
     assert estimate_s(slow) > 5 * estimate_s(small)
+    swapping = Order(scenario=SCENARIOS["broker_swap"], cell=replace(DAPR, broker="redis"))
+    still = replace(swapping, scenario=replace(swapping.scenario, faults=()))
+
     assert estimate_s(dapr) == estimate_s(small) + 9
+    assert estimate_s(swapping) == estimate_s(still) + 3 * 9 + 2 * 10
 
 
 def test_every_matrix_has_an_estimate() -> None:

@@ -11,6 +11,7 @@ SUMMARIES = {
     "continue-as-new": "as default; the workflow continues as new after each step",
     "two-apps": "as default; two apps, each runs its calls and child agents in the other one",
 }
+BROKERS = ("none", "in-memory", "redis", "kafka", "rabbitmq")
 APPS = ("onceproof-left", "onceproof-right")
 """Of two-apps: each slot belongs to one of them."""
 
@@ -41,7 +42,7 @@ class DaprWorkflow:
             needs_dapr=True,
             holds_status=True,
             stores=("redis", "postgres", "sqlite", "in-memory"),
-            brokers=("none", "redis", "kafka", "rabbitmq") if variant == "default" else ("none",),
+            brokers=BROKERS if variant == "default" else ("none",),
             app_ids=APPS if has_two_apps else (),
             exports="the sidecar's, by Dapr's Configuration; the SDK's worker sets up no exporter",
         )
