@@ -139,6 +139,12 @@ class Broker(Protocol):
     async def stop(self) -> None:
         """Stop and reap; safe when it never started. One of the user's is left alone."""
 
+    async def kill(self) -> str:
+        """SIGKILL what `start` started, and reap; the proof, empty when there was nothing.
+
+        `start` brings it back, at the same address, with what it had written.
+        """
+
     def component(self) -> Component | None:
         """The Dapr component that reaches it, known when it has started; None for no broker."""
 
@@ -205,6 +211,16 @@ class Switchboard(Protocol):
 
         Raises:
             HarnessError: a worker does not answer.
+        """
+
+    async def kill(self) -> Struck:
+        """SIGKILL the broker in force, and reap."""
+
+    async def restore(self) -> Healed:
+        """Start it again at the same address, with what it had written, and wait until it answers.
+
+        Raises:
+            MachineError: it does not come back.
         """
 
     async def point(self, to: str) -> None:

@@ -30,8 +30,8 @@ class Kafka(ServedBroker):
         return Component(file="pubsub-kafka.yaml", metadata={"brokers": address})
 
     async def _launch(self, server: Server) -> None:
-        ports, folder = self._place.ports, self._place.folder
-        port, controller = ports.take(), ports.take()
+        folder = self._place.folder
+        port, controller = self._port("clients"), self._port("controller")
         self.url = f"kafka://127.0.0.1:{port}"
         settings = folder / "server.properties"
         lines = {

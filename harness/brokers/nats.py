@@ -25,7 +25,7 @@ class Nats(ServedBroker):
         return Component(file="pubsub-nats.yaml", metadata={"natsURL": self.url})
 
     async def _launch(self, server: Server) -> None:
-        port = self._place.ports.take()
+        port = self._port("clients")
         self.url = f"nats://127.0.0.1:{port}"
         folder = str(self._place.folder)
         command = (*server.argv, "-a", "127.0.0.1", "-p", str(port), "-js", "-sd", folder)

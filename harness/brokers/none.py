@@ -19,6 +19,10 @@ class NoBroker:
     async def stop(self) -> None:
         """Nothing to stop."""
 
+    async def kill(self) -> str:
+        """There is no process to kill."""
+        return ""
+
     def component(self) -> Component | None:
         """No component."""
         return None

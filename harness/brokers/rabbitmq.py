@@ -30,8 +30,9 @@ class RabbitMq(ServedBroker):
         return Component(file="pubsub-rabbitmq.yaml", metadata={"connectionString": self.url})
 
     async def _launch(self, server: Server) -> None:
-        ports, processes = self._place.ports, self._place.processes
-        port, distribution, names = ports.take(), ports.take(), ports.take()
+        processes = self._place.processes
+        port, distribution = self._port("clients"), self._port("distribution")
+        names = self._port("names")
         self.url = f"amqp://guest:guest@127.0.0.1:{port}"
         folder = self._place.folder
         (folder / "rabbitmq.conf").write_text(SETTINGS)

@@ -22,7 +22,7 @@ class Redis(ServedBroker):
         return Component(file="pubsub-redis.yaml", metadata=metadata)
 
     async def _launch(self, server: Server) -> None:
-        port = self._place.ports.take()
+        port = self._port("clients")
         self.url = f"redis://127.0.0.1:{port}"
         command = (
             *server.argv,

@@ -39,6 +39,7 @@ class ServedBroker:
     def __init__(self, place: BrokerPlace) -> None:
         self._place = place
         self._running: list[Process] = []
+        self._ports: dict[str, int] = {}
         server = place.servers.get(self.name)
         self.url = server.url if server else ""
 
@@ -69,9 +70,25 @@ class ServedBroker:
         for process in reversed(running):
             await self._place.processes.stop([process])
 
+    async def kill(self) -> str:
+        """See Broker."""
+        running, self._running = self._running, []
+        await self._place.processes.kill(running)
+        return ", ".join(
+            f"{process.name} (pid {process.pid}) reaped: {process.exit.status}"
+            for process in running
+            if process.exit is not None
+        )
+
     def component(self) -> Component | None:
         """See Broker."""
         raise NotImplementedError
+
+    def _port(self, what: str) -> int:
+        """A port of ours; the same after a kill."""
+        if what not in self._ports:
+            self._ports[what] = self._place.ports.take()
+        return self._ports[what]
 
     async def _launch(self, server: Server) -> None:
         """Start its processes into `_running`, and set `url`."""

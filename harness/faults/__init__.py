@@ -3,7 +3,7 @@
 from harness.faults.crashes import CrashStep
 from harness.faults.drops import DropAnswer
 from harness.faults.kills import KillAll, KillPod, KillSidecar, KillWorker
-from harness.faults.swaps import BrokerSwap, BrokerSwapHard
+from harness.faults.swaps import BrokerKill, BrokerSwap, BrokerSwapHard
 from harness.protocols import Fault
 
 FAULTS: dict[str, Fault] = {
@@ -15,4 +15,5 @@ FAULTS: dict[str, Fault] = {
     "drop_answer": DropAnswer(),
     "broker_swap": BrokerSwap(),
     "broker_swap_hard": BrokerSwapHard(),
+    "broker_kill": BrokerKill(),
 }

@@ -78,6 +78,32 @@ class BrokerSwapHard(BrokerSwap):
         return Healed(caller=", ".join(one.caller for one in healed), parts_ns=slowest.parts_ns)
 
 
+class BrokerKill:
+    """The broker dies by SIGKILL, and is started again at once with what it had written.
+
+    What it had acknowledged must still come.
+    """
+
+    kind = "broker_kill"
+    is_shared = True
+
+    def needs(self, engine: EngineSpec) -> str:
+        """See Fault."""
+        return BrokerSwap().needs(engine)
+
+    async def arm(self, stage: Stage, planned: PlannedFault) -> None:
+        """See Fault."""
+        await BrokerSwap().arm(stage, planned)
+
+    async def fire(self, stage: Stage, planned: PlannedFault) -> Struck:
+        """See Fault."""
+        return await _board(stage).kill()
+
+    async def heal(self, stage: Stage, planned: PlannedFault, struck: Struck) -> Healed:
+        """Bring it back: nobody else does."""
+        return await _board(stage).restore()
+
+
 def _board(stage: Stage) -> Switchboard:
     if stage.switchboard is None:
         raise HarnessError("this run has no messages, so that no broker can be swapped")

@@ -117,11 +117,14 @@ def brokers_of(scenario: Scenario, cell: Cell) -> tuple[str, ...]:
 
 def _swap_problems(scenario: Scenario, cell: Cell, spec: EngineSpec) -> list[str]:
     """Swaps that lead nowhere."""
+    kinds = [fault.kind for fault in scenario.faults]
     swaps = [fault for fault in scenario.faults if fault.kind.startswith("broker_swap")]
     problems = [problem for fault in swaps for problem in _broker_problems(fault.to, None)]
     problems += [problem for fault in swaps for problem in _broker_problems(fault.to, spec)]
     if swaps and cell.broker == "none":
         problems.append("a broker is to be swapped, and the run has none; name it: --broker redis")
+    if "broker_kill" in kinds and cell.broker in ("none", "in-memory"):
+        problems.append(f"the broker {cell.broker} has no process to kill; name another: --broker")
     return problems
 
 

@@ -167,6 +167,7 @@ class SetUp:
             resources=self.folder.components,
             witness=witness,
             http=self.http,
+            clock=self.clock,
         )
 
     def _residue(

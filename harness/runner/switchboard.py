@@ -10,11 +10,12 @@ from pathlib import Path
 import httpx
 import yaml
 
+from harness.clock import Clock
 from harness.cluster.components import write_component
 from harness.cluster.pods import Pods
 from harness.cluster.witness import WitnessProcess
 from harness.errors import HarnessError
-from harness.protocols import Broker
+from harness.protocols import Broker, Healed, Struck
 
 POLICIES = "resiliency.yaml"
 GATE_S = 5.0
@@ -32,6 +33,7 @@ class RunSwitchboard:
     """What sidecars that start now read; a swap gives them another folder."""
     witness: WitnessProcess
     http: httpx.AsyncClient
+    clock: Clock
     pods: Pods | None = None
     """Set when they are there."""
     is_over: bool = False
@@ -66,6 +68,17 @@ class RunSwitchboard:
                 (fresh / path.name).write_bytes(path.read_bytes())
         self.resources = fresh
         await self._use(to)
+
+    async def kill(self) -> Struck:
+        """See Switchboard."""
+        return Struck(victims=(), proof=await self.brokers[self.current].kill())
+
+    async def restore(self) -> Healed:
+        """See Switchboard."""
+        began_ns = self.clock.monotonic_ns()
+        await self.brokers[self.current].start()
+        took_ns = self.clock.monotonic_ns() - began_ns
+        return Healed(caller=self.current, parts_ns={"ready": took_ns, "total": took_ns})
 
     async def let_publish(self, is_open: bool) -> None:
         """See Switchboard."""

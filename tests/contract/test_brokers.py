@@ -258,6 +258,22 @@ def test_a_broker_of_the_users_is_used_and_left_alone(tmp_path: Path, name: str)
     perform(tmp_path, act)
 
 
+@EVERY_SERVED
+def test_a_broker_that_is_killed_comes_back_at_its_address(tmp_path: Path, name: str) -> None:
+    """With the same component, so that sidecars find it again; and the kill has its proof."""
+
+    async def act(corner: Corner) -> None:
+        broker = make_broker(name, corner.place())
+        await broker.start()
+        before = broker.component()
+        assert "signal SIGKILL" in await broker.kill()
+        await broker.start()
+        assert broker.component() == before
+        await broker.stop()
+
+    perform(tmp_path, act)
+
+
 @pytest.mark.parametrize("name", SERVED)
 def test_a_machine_without_the_server_says_so(tmp_path: Path, name: str) -> None:
     """Before anything is started, with the next move."""

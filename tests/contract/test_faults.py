@@ -13,8 +13,8 @@ from harness.protocols import EngineSpec, Fault, Healed, Progress, Struck, Switc
 
 OF_A_CALL = ("drop_answer", "crash_step")
 """Faults that meet calls at the witness, and have tests of their own."""
-SWAPS = ("broker_swap", "broker_swap_hard")
-"""Faults that end pods by SIGTERM, and have tests of their own."""
+SWAPS = ("broker_swap", "broker_swap_hard", "broker_kill")
+"""Faults of the broker, which have tests of their own."""
 KILLS = pytest.mark.parametrize(
     "fault", [fault for fault in FAULTS.values() if fault.kind not in (*OF_A_CALL, *SWAPS)]
 )
@@ -236,6 +236,16 @@ class SwapStage(FakeStage):
     async def let_publish(self, is_open: bool) -> None:
         self.done.append("open" if is_open else "paused")
 
+    async def kill(self, slot: str = "", part: str = "") -> Struck:  # type: ignore[override]
+        if slot:
+            return await super().kill(slot, part)
+        self.done.append("broker killed")
+        return Struck(victims=(), proof="signal SIGKILL")
+
+    async def restore(self) -> Healed:
+        self.done.append("broker back")
+        return Healed(caller="redis", parts_ns={"total": 1})
+
     async def point(self, to: str) -> None:
         self.done.append(f"to {to}")
 
@@ -293,6 +303,15 @@ def test_a_hard_swap_waits_for_nothing() -> None:
     assert stage.done[:3] == ["to kafka", "agents-1 ends", "agents-2 ends"]
     assert "paused" not in stage.done
     assert struck.victims == ("agents-1.1", "agents-2.1")
+
+
+def test_a_killed_broker_is_brought_back_and_no_pod_is_touched() -> None:
+    """The pods have to live with it."""
+    stage, struck = swapped("broker_kill")
+
+    assert stage.done == ["broker killed", "broker back"]
+    assert stage.kills == []
+    assert struck.proof == "signal SIGKILL"
 
 
 @pytest.mark.parametrize("kind", SWAPS)
