@@ -9,7 +9,7 @@ import enum
 from dataclasses import dataclass
 
 from harness.results import MatrixResult, PromiseRow, RunResult
-from harness.verdict import PROMISE_KEYS, PROMISES, bound_ratio
+from harness.verdict import MESSAGES, PROMISE_KEYS, PROMISES, bound_ratio
 from reports import wording
 from reports.wording import count, counted, upper_percent
 
@@ -113,7 +113,8 @@ class Cell:
     bound: str
     """How much a pass says; empty elsewhere."""
     expectation: str
-    """promised | not promised | unstated; empty when nothing was judged, or to be judged."""
+    """Whose word it is, and the word: promised | not promised | unstated; empty when nothing was
+    judged, or to be judged."""
     note: int
     """Number of the footnote with quote and source; 0 without one."""
     reason: str
@@ -247,10 +248,15 @@ def cell(run: RunResult, row: PromiseRow | None, note: int = 0) -> Cell:
         state=state,
         counts=counts_text(row) if state not in REASONED else "",
         bound=bound_text(row) if state is State.HOLDS else "",
-        expectation=row.expectation if row.is_applicable else "",
+        expectation=word_of(row) if row.is_applicable else "",
         note=note,
         reason=wording.shortened(row.reason, REASON_WIDTH) if state in REASONED else "",
     )
+
+
+def word_of(row: PromiseRow) -> str:
+    """What was promised, and by whom: messages are the broker's matter."""
+    return f"{'broker' if row.key == MESSAGES else 'engine'}: {row.expectation}"
 
 
 def counts_text(row: PromiseRow) -> str:

@@ -100,7 +100,7 @@ def _vector(matrix: MatrixResult) -> Iterator[str]:
         for cell in row.cells:
             parts = [f"{cell.state.symbol} **{cell.state.word}**", cell.counts, cell.bound]
             parts = [parts[0], *(escaped(part) for part in parts[1:] if part)]
-            parts += [f"engine: {escaped(cell.expectation)}"] if cell.expectation else []
+            parts += [escaped(cell.expectation)] if cell.expectation else []
             cells.append("<br>".join(parts))
         yield f"| **{row.key}** {escaped(row.text)} | " + " | ".join(cells) + " |"
 
@@ -175,7 +175,7 @@ def _refutation(found: Refutation, examples: int) -> Iterator[str]:
     for group in found.groups:
         for one in (group.smallest, *group.others)[:examples]:
             yield ""
-            step = f", step {code(one.path)}" if one.path else ""
+            step = f", {one.what} {code(one.path)}" if one.path else ""
             yield f"{code(one.name)}, agent {code(one.agent)}{step}: {escaped(one.text)}"
             yield ""
             yield from fenced(one.command)

@@ -113,8 +113,7 @@ def _run(column: Column, directory: Path | None) -> Iterator[str]:
 def _promises(run: RunResult) -> Iterator[str]:
     for row in run.promises:
         cell = compare.cell(run, row)
-        word = f"engine: {cell.expectation}" if cell.expectation else ""
-        parts = [cell.counts, cell.bound, cell.reason, word]
+        parts = [cell.counts, cell.bound, cell.reason, cell.expectation]
         detail = "; ".join(part for part in parts if part)
         lead = f"  {row.key:3}{SHORT_WORDS[cell.state]:11}"
         yield from _wrapped(f"{lead}{detail}", hanging=" " * len(lead))
@@ -156,7 +155,7 @@ def _witnesses(run: RunResult, directory: Path | None) -> Iterator[str]:
     for key, state, witness in shown[:WITNESSES_MAX]:
         yield from _wrapped(
             f"  {SHORT_WORDS[state]} {key}, {witness.name}, agent {witness.agent}"
-            + (f", step {witness.path}" if witness.path else "")
+            + (f", {witness.what} {witness.path}" if witness.path else "")
         )
         yield from _wrapped(wording.one_line(witness.text), indent="      ")
         yield from _command("whole agent", witness.command, indent="      ")

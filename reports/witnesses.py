@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 
 from harness.results import RunResult
-from harness.verdict import Anomaly
+from harness.verdict import MESSAGES, Anomaly
 from reports import wording
 from reports.compare import State, promise_state
 
@@ -21,6 +21,8 @@ class Witness:
 
     name: str
     agent: str
+    what: str
+    """step | message: what the path is of."""
     path: str
     text: str
     seqs: str
@@ -129,6 +131,7 @@ def _witness(anomaly: Anomaly, place: str) -> Witness:
     return Witness(
         name=wording.one_line(anomaly.name),
         agent=wording.one_line(anomaly.agent),
+        what="message" if anomaly.promise == MESSAGES else "step",
         path=wording.one_line(anomaly.path),
         text=wording.clean(anomaly.text).strip(),
         seqs=shown + (f" and {more} more" if more > 0 else ""),

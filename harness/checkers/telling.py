@@ -9,7 +9,7 @@ from harness.checkers.found import Found
 from harness.clock import NS_PER_S
 from harness.history import NONE, Evidence, FaultWindow, Ints, MessageEvent, RequestOutcome
 from harness.measures.series import load_begin_ns
-from harness.verdict import Anomaly
+from harness.verdict import MESSAGES, Anomaly
 
 MEANINGS = {
     "stuck": "accepted, and not ended in time after the last heal",
@@ -90,7 +90,8 @@ class Teller:
         agent, path = int(found.agent[row]), int(found.path[row])
         seqs = tuple(int(seq) for seq in found.seqs[row] if seq != NONE)
         who = f"agent {names.agents[agent]}" if agent != NONE else self._stranger(seqs)
-        where = f", step {names.paths[path]}" if path != NONE else ""
+        what = "message" if promise == MESSAGES else "step"
+        where = f", {what} {names.paths[path]}" if path != NONE else ""
         told = self._excerpt(found, row)
         return Anomaly(
             name=found.name,

@@ -348,6 +348,9 @@ def test_the_page_adds_up_the_messages(tmp_path: Path) -> None:
     ]  # fmt: skip
     text = render_text(result)
     assert "stranded" in text
+    assert "broker: promised" in text
+    assert "engine: promised" in text
+    assert "agent a0, message m3: acknowledged, delivered to nobody" in text.replace("\n     ", "")
     assert "message: acknowledged to first deli" in text
 
 
