@@ -15,11 +15,13 @@ SUMMARIES = {
     "roundrobin": "as default, an orchestrator hands the tool loop to one of two agents in turn",
     "random": "as default, an orchestrator hands the tool loop to one of two agents by chance",
     "delegate": "as default, a plan is an agent's, whose tool is another agent",
+    "memory-list": "as default, summaries of the tool loop in a list in the process",
+    "memory-state": "as default, summaries of the tool loop in a Dapr state store of their own",
 }
 
 LACKS = {
     "idempotency key": "a tool gets its arguments and nothing else",
-    "memory as a list or in a vector store": "given away for the state store's own",
+    "memory in a vector store": "get_messages never returns a summary; the embedders download",
     "memory across tasks": "summaries are written for each run, and no prompt is built from them",
     "orchestrator in mode agent": "the mock LLM answers its plan schemas with an empty plan",
     "a crew as a tool": "dapr_agents.interop does not exist; variant crew calls a crew itself",

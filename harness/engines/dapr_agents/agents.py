@@ -8,10 +8,16 @@ from dapr.ext.workflow import WorkflowRuntime
 from dapr_agents import DurableAgent, OpenAIChatClient
 from dapr_agents.agents.configs import (
     AgentExecutionConfig,
+    AgentMemoryConfig,
     OrchestrationMode,
     WorkflowRetryPolicy,
 )
 from dapr_agents.hooks import Hooks, RequireApproval
+from dapr_agents.memory import (
+    ConversationDaprStateMemory,
+    ConversationListMemory,
+    MemoryBase,
+)
 
 from harness.engines.dapr_agents.tools import tools_of
 from harness.engines.llm import MODEL
@@ -39,6 +45,8 @@ class Settings:
     """How an orchestrator picks one of two recorders for a step."""
     has_workers: bool = False
     """A plan is an agent's, which has another one as its tool."""
+    memory: str = ""
+    """list | state: what the recorder remembers with; empty for what the framework gives it."""
 
 
 SETTINGS = {
@@ -58,6 +66,8 @@ SETTINGS = {
     "roundrobin": Settings(orchestration=OrchestrationMode.ROUNDROBIN),
     "random": Settings(orchestration=OrchestrationMode.RANDOM),
     "delegate": Settings(has_workers=True),
+    "memory-list": Settings(memory="list"),
+    "memory-state": Settings(memory="state"),
 }
 """By variant."""
 
@@ -132,7 +142,8 @@ def _lead(runtime: WorkflowRuntime, settings: Settings) -> DurableAgent:
 
 def _recorder(name: str, runtime: WorkflowRuntime, settings: Settings) -> DurableAgent:
     """An agent with the tool."""
-    return DurableAgent(
+    memory = _memory(settings.memory)
+    recorder = DurableAgent(
         name=name,
         role="Recorder",
         goal="Record what is found and keep the receipts.",
@@ -143,7 +154,21 @@ def _recorder(name: str, runtime: WorkflowRuntime, settings: Settings) -> Durabl
         retry_policy=settings.retry,
         runtime=runtime,
         hooks=Hooks(before_tool_call=[lambda _: RequireApproval()]) if settings.has_human else None,
+        memory=AgentMemoryConfig(store=memory) if memory else None,
     )
+    if memory is not None:
+        # With a state store, 1.0.9 has put a memory of its own in place of the one just given.
+        recorder.memory = memory
+    return recorder
+
+
+def _memory(kind: str) -> MemoryBase | None:
+    """A conversation memory: in this process, or in the state store of that name."""
+    if kind == "list":
+        return ConversationListMemory()
+    if kind == "state":
+        return ConversationDaprStateMemory(store_name="agent-memory", agent_name=RECORDER)
+    return None
 
 
 def _approve_all(agent: DurableAgent) -> None:

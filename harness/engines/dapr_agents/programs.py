@@ -43,6 +43,8 @@ class Programs:
         self.runtime = WorkflowRuntime(maximum_thread_pool_workers=settings.threads)
         self.runtime.register_workflow(_named(self.program, WORKFLOW), name=WORKFLOW)
         self.runtime.register_activity(_named(self.ask, "ask"), name="ask")
+        self._is_recalled = bool(settings.memory)
+        self.runtime.register_activity(_named(self.recall, "recall"), name="recall")
         self._agents = make_agents(self.runtime, settings)
         self._agents.start(settings)
 
@@ -51,6 +53,9 @@ class Programs:
         program = msgspec.convert(program_json, Program)
         answers: dict[str, str] = {}
         yield from self._sequence(ctx, program.steps, answers)
+        runs = [self._run_of(ctx, step) for step in program.steps if step.kind == "tools"]
+        if self._is_recalled and runs:
+            yield ctx.call_activity("recall", input=runs)
         return answers[program.steps[-1].path]
 
     def _sequence(
@@ -113,13 +118,24 @@ class Programs:
             agent.name,
             input={"task": fill(step.prompt, answers)},
             app_id=agent.appid,
-            instance_id=f"{ctx.instance_id}-{step.path}",
+            instance_id=self._run_of(ctx, step),
         )
+
+    @staticmethod
+    def _run_of(ctx: DaprWorkflowContext, step: Step) -> str:
+        """The id of an agent's run for a step."""
+        return f"{ctx.instance_id}-{step.path}"
 
     def ask(self, _ctx: WorkflowActivityContext, prompt: str) -> str:
         """Activity: one prompt to the LLM. A thread of the worker waits with it."""
         text: str = self._llm.generate([{"role": "user", "content": prompt}]).get_message().content
         return text
+
+    def recall(self, _ctx: WorkflowActivityContext, runs: list[str]) -> None:
+        """Activity: say in the log how much the agent remembers of its runs; no prompt has it."""
+        for run in runs:
+            kept = self._agents.for_tools.get_chat_history(run)
+            print(f"memory of {run}: {len(kept)} kept", flush=True)  # noqa: T201
 
 
 def retry_policy(policy: WorkflowRetryPolicy) -> RetryPolicy:
