@@ -205,6 +205,7 @@ TRACING = Matrix(
             (DAPR, True),
             (DAPR_AGENTS, True),
             (LANGGRAPH, True),
+            (DBOS, True),
             (CREWAI, False),
         )
         for overrides in (((), ("name=tracing_calm", "faults=[]")) if is_quiet_too else ((),))

@@ -37,4 +37,5 @@ class Dbos:
             kinds=KINDS,
             worker=(sys.executable, "-m", "harness.engines.dbos.worker"),
             stores=("postgres",) if is_shared else ("none",),
+            exports="DBOS's own, by enable_otlp and otlp_traces_endpoints of its configuration",
         )

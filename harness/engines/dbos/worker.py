@@ -9,6 +9,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import msgspec
 from dbos import DBOS, SetWorkflowID, error
@@ -72,7 +73,7 @@ class DbosWorker:
                 "application_version": VERSION,
                 "executor_id": self._executor,
                 "system_database_url": self._url,
-                "enable_otlp": False,
+                **_tracing(os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT", "")),
                 "log_level": "ERROR",
             }
         )
@@ -137,6 +138,16 @@ def _commits(output: str, ended_ms: int | None) -> list[Commit]:
         )
         for shown in receipts.all_in(output)
     ]
+
+
+def _tracing(endpoint: str) -> dict[str, Any]:
+    """DBOS's own spans, to an OTLP endpoint or to nobody.
+
+    Source: docs.dbos.dev/python/tutorials/logging-and-tracing
+    """
+    if not endpoint:
+        return {"enable_otlp": False}
+    return {"enable_otlp": True, "otlp_traces_endpoints": [f"{endpoint}/v1/traces"]}
 
 
 @contextmanager
