@@ -18,6 +18,7 @@ from aiohttp import web
 
 from harness.brokers import BROKERS, make_broker
 from harness.brokers.place import BrokerPlace
+from harness.brokers.served import ServedBroker
 from harness.clock import SystemClock
 from harness.cluster.components import write_component
 from harness.cluster.health import until_healthy
@@ -120,29 +121,6 @@ def test_stopping_what_never_started_is_safe(tmp_path: Path, name: str) -> None:
     assert perform(tmp_path, act) == []
 
 
-@EVERY_SERVED
-def test_a_broker_listens_on_loopback_alone_and_leaves_nothing(tmp_path: Path, name: str) -> None:
-    """Nobody outside this machine reaches it; stopping twice is safe."""
-
-    async def act(corner: Corner) -> None:
-        broker = make_broker(name, corner.place())
-        await broker.start()
-        listening = {
-            row.split()[1]
-            for table in ("/proc/net/tcp", "/proc/net/tcp6")
-            for row in Path(table).read_text().splitlines()[1:]
-            if row.split()[3] == "0A"
-            and int(row.split()[1].rpartition(":")[2], 16) in corner.ports.taken
-        }
-        await broker.stop()
-        await broker.stop()
-        hosts = {address.rpartition(":")[0] for address in listening}
-        assert hosts <= LOOPBACK
-        assert listening
-
-    perform(tmp_path, act)
-
-
 @pytest.mark.skipif(RUNTIME is None, reason="no Dapr runtime here: `make runtime`")
 @pytest.mark.parametrize("name", [pytest.param(n, marks=marks(n)) for n in ("in-memory", *SERVED)])
 def test_a_message_goes_through_a_real_sidecar(tmp_path: Path, name: str) -> None:
@@ -238,40 +216,50 @@ def subscription() -> dict[str, object]:
 
 
 @EVERY_SERVED
-def test_a_broker_of_the_users_is_used_and_left_alone(tmp_path: Path, name: str) -> None:
-    """With an address nothing is started, and nothing is stopped."""
-
-    async def act(corner: Corner) -> None:
-        theirs = make_broker(name, corner.place())
-        await theirs.start()
-        started = len(corner.processes.all)
-        given = {name: Server(url=theirs.url, version="", origin="the address given")}  # type: ignore[attr-defined]
-        ours = make_broker(name, corner.place(servers=given))
-        await ours.start()
-        await ours.stop()
-        again = make_broker(name, corner.place(servers=given))
-        await again.start()
-        assert ours.component() == theirs.component()
-        assert len(corner.processes.all) == started
-        await theirs.stop()
-
-    perform(tmp_path, act)
-
-
-@EVERY_SERVED
-def test_a_broker_that_is_killed_comes_back_at_its_address(tmp_path: Path, name: str) -> None:
-    """With the same component, so that sidecars find it again; and the kill has its proof."""
+def test_a_broker_is_on_loopback_alone_and_comes_back_at_its_address(
+    tmp_path: Path, name: str
+) -> None:
+    """Nobody outside reaches it; after a kill sidecars find it again; stopping twice is safe."""
 
     async def act(corner: Corner) -> None:
         broker = make_broker(name, corner.place())
         await broker.start()
         before = broker.component()
+        hosts = listening(corner)
         assert "signal SIGKILL" in await broker.kill()
         await broker.start()
         assert broker.component() == before
+        await used_as_the_users(corner, broker)
         await broker.stop()
+        await broker.stop()
+        assert hosts
+        assert hosts <= LOOPBACK
 
     perform(tmp_path, act)
+
+
+def listening(corner: Corner) -> set[str]:
+    """The addresses that anybody listens on at the corner's ports, as the kernel writes them."""
+    rows = [
+        row.split()
+        for table in ("/proc/net/tcp", "/proc/net/tcp6")
+        for row in Path(table).read_text().splitlines()[1:]
+    ]
+    places = [row[1].rpartition(":") for row in rows if row[3] == "0A"]
+    return {host for host, _, port in places if int(port, 16) in corner.ports.taken}
+
+
+async def used_as_the_users(corner: Corner, theirs: Broker) -> None:
+    """With an address nothing is started, and nothing is stopped."""
+    assert isinstance(theirs, ServedBroker)
+    started = len(corner.processes.all)
+    given = {theirs.name: Server(url=theirs.url, version="", origin="the address given")}
+    for _ in range(2):
+        ours = make_broker(theirs.name, corner.place(servers=given))
+        await ours.start()
+        assert ours.component() == theirs.component()
+        await ours.stop()
+    assert len(corner.processes.all) == started
 
 
 @pytest.mark.parametrize("name", SERVED)

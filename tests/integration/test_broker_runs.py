@@ -69,34 +69,19 @@ def notes(records: list[object], kind: str) -> list[str]:
     ]
 
 
-@pytest.mark.parametrize("broker", ["rabbitmq", "kafka"])
-def test_agents_are_started_by_messages_and_report_by_them(tmp_path: Path, broker: str) -> None:
-    """Each start and each result is acknowledged and delivered, and nothing stays behind."""
-    if why := reason(broker):
-        pytest.skip(why)
-
-    result, records = ran(tmp_path, "baseline", "--broker", broker)
-
-    planned = {f"a{number:06d}/{kind}" for number in range(24) for kind in ("start", "result")}
-    assert result["agents_completed"] == 24
-    assert ids(records, "acknowledged").keys() == planned
-    assert ids(records, "delivered").keys() == planned
-    assert not ids(records, "residue")
-    assert notes(records, "broker") == notes(records, "residue") == [broker]
-
-
 def test_a_drained_swap_loses_and_strands_nothing(tmp_path: Path) -> None:
-    """Redis, Kafka, RabbitMQ, Redis in one run, on the same agents."""
+    """Redis, Kafka, RabbitMQ, Redis in one run: each start and each result arrives."""
     if why := reason("redis", "kafka", "rabbitmq"):
         pytest.skip(why)
 
     result, records = ran(tmp_path, "broker_swap", small=LONG)
+    planned = {f"a{number:06d}/{kind}" for number in range(50) for kind in ("start", "result")}
 
     assert result["agents_completed"] == 50
     assert notes(records, "broker") == ["redis", "kafka", "rabbitmq", "redis"]
     assert notes(records, "residue") == ["redis", "kafka", "rabbitmq"]
-    assert ids(records, "acknowledged").keys() == ids(records, "delivered").keys()
-    assert len(ids(records, "acknowledged")) == 100
+    assert ids(records, "acknowledged").keys() == planned
+    assert ids(records, "delivered").keys() == planned
     assert not ids(records, "residue").keys() - ids(records, "delivered").keys()
 
 
