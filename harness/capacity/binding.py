@@ -107,7 +107,13 @@ def _what(shares: Sequence[Share]) -> str:
     for share in shares:
         if share.name in full and share.name not in (MACHINE, STRANGERS):
             return share.name
-    return MACHINE if MACHINE in full else ""
+    return MACHINE if MACHINE in full and not _is_of_strangers(shares) else ""
+
+
+def _is_of_strangers(shares: Sequence[Share]) -> bool:
+    """Whether most of the busy cores are not of this run: a full machine tells nothing then."""
+    used = {share.name: share.used for share in shares}
+    return used.get(STRANGERS, 0.0) > 0.5 * used[MACHINE]
 
 
 def _text(what: str, level: Level, shares: Sequence[Share], cores: int) -> str:
@@ -128,6 +134,8 @@ def _text(what: str, level: Level, shares: Sequence[Share], cores: int) -> str:
     if what == LLM_QUOTA:
         share = by_name[what]
         return f"the quota: {share.ratio:.0%} of the {share.ceiling:.3g} agents/s that it allows"
+    if not what and machine.ratio >= FULL:
+        return f"not told: the machine was full, and most of it with strangers: {told}"
     if what:
         share = by_name[what]
         return f"{what}: {share.used:.2f} of {share.ceiling:g} cores {where}; of all CPU {told}"

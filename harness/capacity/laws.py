@@ -16,7 +16,7 @@ EDGE = 1.63
 those in flight: the squared age of an agent at an edge is a third of its squared time on average,
 and there are two edges, so 2 sqrt(2/3)."""
 TOLERANCE_MAX = 0.4
-"""A window so short that only more than this would tell is no check."""
+"""Where only more than this would tell there is no check."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,10 +76,13 @@ def check_little(
     throughput_per_s: float,
     agent_s: float,
     window_s: float,
+    samples: int,
     growth: int,
 ) -> LittleCheck:
     """Compare agents in flight, as sampled, with throughput x mean time, by the events.
 
+    ``samples`` are those behind ``in_flight``: agents that are quicker than a sample comes are
+    seen by chance, as a Poisson count of each look that no earlier look has seen.
     ``growth`` is the change of agents in flight over the window: an explanation where it fails.
     """
     product = throughput_per_s * agent_s
@@ -92,7 +95,9 @@ def check_little(
             tolerance_ratio=0.0,
             text="nothing ended, or nothing was sampled, in the window",
         )
-    tolerance = TOLERANCE + EDGE * agent_s / window_s / math.sqrt(product)
+    edge = EDGE * agent_s / window_s / math.sqrt(product)
+    unseen = max(0.0, 1 - agent_s * samples / window_s)
+    tolerance = TOLERANCE + math.hypot(edge, 2 * math.sqrt(unseen / (max(1, samples) * product)))
     error = in_flight / product - 1
     state = "holds" if abs(error) <= tolerance else "fails"
     text = f"{in_flight:.1f} in flight, {product:.1f} by throughput x time"
@@ -102,7 +107,7 @@ def check_little(
             if abs(growth) > 2 * math.sqrt(max(in_flight, 1.0))
             else "; the load was steady, so one of the measurements is wrong"
         )
-    if tolerance > TOLERANCE_MAX and state == "holds":
+    if tolerance > TOLERANCE_MAX:
         state, text = "unchecked", f"{text}; the window is too short for a check"
     return LittleCheck(
         state=state,

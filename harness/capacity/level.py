@@ -139,6 +139,7 @@ def read_level(
         throughput_per_s=level.throughput.value or 0.0,
         agent_s=float(took_s.mean()) if len(took_s) else 0.0,
         window_s=window.seconds,
+        samples=len(inside_of(facts, window)),
         growth=level.in_flight_end - level.in_flight_begin,
     )
     right = window.holds(starts.intended_ns) & (starts.status == AgentStatus.COMPLETED)
@@ -275,7 +276,7 @@ def _share(part: Flags, whole: Flags) -> float:
 
 
 def _with_processes(level: Level, facts: RunFacts, window: Window) -> Level:
-    inside = [one for one in facts.samples if window.begin_ns <= one.t_ns <= window.end_ns]
+    inside = inside_of(facts, window)
     rss = sum(row.rss_mb_max for row in facts.processes if row.is_engine)
     sent_ratio = level.sent_per_s / level.arrived_per_s if level.arrived_per_s else 1.0
     if level.side == FAULT:
@@ -297,6 +298,11 @@ def _with_processes(level: Level, facts: RunFacts, window: Window) -> Level:
         others_cores=round(max(0.0, machine - cores), 3),
         is_generator_full=is_late or is_full,
     )
+
+
+def inside_of(facts: RunFacts, window: Window) -> list[Sample]:
+    """The samples of a window."""
+    return [one for one in facts.samples if window.begin_ns <= one.t_ns <= window.end_ns]
 
 
 def _used(first: Sample, last: Sample, facts: RunFacts) -> tuple[Used, ...]:

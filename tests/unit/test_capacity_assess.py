@@ -106,6 +106,14 @@ def test_the_machine_is_named_where_it_is_full() -> None:
     assert [row.name for row in result.node if "without the harness" in row.name] == []
 
 
+def test_a_machine_full_of_strangers_tells_nothing() -> None:
+    """Ten slots bind; that others took nine tenths of the machine is no evidence against it."""
+    result = assessed(replace(FREE, others_cores=1.8))
+
+    assert result.bindings[0].what == ""
+    assert "not told: the machine was full, and most of it with strangers" in result.headline
+
+
 def test_what_the_harness_took_could_have_been_the_engines() -> None:
     """By the utilisation law, where the machine is full of nobody else."""
     result = assessed(replace(FREE, worker_s=0.1, driver_cores=0.75))

@@ -48,7 +48,12 @@ def test_a_backlog_drains_by_what_is_left_over() -> None:
 def test_littles_law_at_a_level(in_flight: float, growth: int, state: str, words: str) -> None:
     """4 a second of 5 s each are 20 in flight; 60 s of that are checked to about 8 %."""
     found = check_little(
-        in_flight=in_flight, throughput_per_s=4.0, agent_s=5.0, window_s=60.0, growth=growth
+        in_flight=in_flight,
+        throughput_per_s=4.0,
+        agent_s=5.0,
+        window_s=60.0,
+        samples=60,
+        growth=growth,
     )
 
     assert found.state == state
@@ -57,7 +62,24 @@ def test_littles_law_at_a_level(in_flight: float, growth: int, state: str, words
 
 def test_a_window_that_is_too_short_is_no_check() -> None:
     """2 s of agents that take 5 s: the edges are all there is, and no state is claimed."""
-    found = check_little(in_flight=4.1, throughput_per_s=0.8, agent_s=5.0, window_s=2.0, growth=0)
+    found = check_little(
+        in_flight=4.1, throughput_per_s=0.8, agent_s=5.0, window_s=2.0, samples=2, growth=0
+    )
 
     assert found.state == "unchecked"
     assert "too short" in found.text
+
+
+@pytest.mark.parametrize(("samples", "state"), [(5, "unchecked"), (500, "fails")])
+def test_quick_agents_are_hardly_seen_by_few_samples(samples: int, state: str) -> None:
+    """0.7 in flight of 0.2 s each: five looks see 0.2 by chance, five hundred do not."""
+    found = check_little(
+        in_flight=0.2,
+        throughput_per_s=3.5,
+        agent_s=0.2,
+        window_s=5.0 * samples / 5,
+        samples=samples,
+        growth=0,
+    )
+
+    assert found.state == state
