@@ -5,6 +5,7 @@ import re
 import subprocess
 import tomllib
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -61,6 +62,13 @@ def test_no_module_is_over_500_lines() -> None:
     sizes = {name_of(path): len(path.read_text().splitlines()) for path in modules()}
 
     assert {name: size for name, size in sizes.items() if size > LINES_MAX} == {}
+
+
+def test_no_two_test_modules_share_a_name() -> None:
+    """Pytest imports them by their names alone, and refuses the second."""
+    names = sorted(path.name for path in (ROOT / "tests").rglob("test_*.py"))
+
+    assert [name for name, after in pairwise(names) if name == after] == []
 
 
 def test_no_function_is_over_60_lines() -> None:
