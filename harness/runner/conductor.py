@@ -32,6 +32,8 @@ class Conductor:
         self.last_heal_ns = 0
         self.struck_count = 0
         self.is_done = not plan.faults
+        self.is_healing = False
+        """Somebody was struck and is not healthy again."""
         self.troubles: list[str] = []
 
     async def run(self) -> None:
@@ -45,6 +47,7 @@ class Conductor:
             try:
                 await self.play(planned)
             except HarnessError as error:
+                self.is_healing = False
                 self.troubles.append(str(error))
         self.is_done = True
 
@@ -83,6 +86,7 @@ class Conductor:
         victim = self._stage.caller(planned.slot)
         detail["victims"] = [victim]
         await note("firing", planned.name, detail)
+        self.is_healing = True
         struck = await fault.fire(self._stage, planned)
         detail |= {"victims": list(struck.victims), "proof": struck.proof}
         await note("fired", planned.name, detail)
@@ -97,6 +101,7 @@ class Conductor:
         }
         await note("healed", planned.name, detail)
         self.last_heal_ns = self._clock.monotonic_ns()
+        self.is_healing = False
         total_s = asdict(healed)["parts_ns"].get("total", 0) / 1e9
         self._tell(
             f"{planned.name}: {planned.slot} healthy again as {healed.caller}, {total_s:.1f} s"

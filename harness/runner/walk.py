@@ -279,6 +279,7 @@ class Walk:
                 processes=processes,
                 tasks=(playing, *beside),
             )
+            await self._watch.until_settled(conductor)
         finally:
             await stop(playing)
             self._trouble(*conductor.troubles)

@@ -97,6 +97,17 @@ class Watch:
                 return "out of time"
         return "finished"
 
+    async def until_settled(self, conductor: Conductor) -> None:
+        """Let a fault that struck be healed on file, though all agents have ended meanwhile.
+
+        Without its heal nobody can say from when on the agents had their time: L stays unknown.
+        """
+        until = self.clock.monotonic_ns() + FINAL_HEAL_S * NS_PER_S
+        while conductor.is_healing and not self.interrupted.is_set():
+            if self.clock.monotonic_ns() > until:
+                return
+            await self.tick()
+
     async def until_healed(self, pods: Pods) -> bool:
         """Give the supervisor time to bring everything back; False when it did not."""
         until = self.clock.monotonic_ns() + FINAL_HEAL_S * NS_PER_S

@@ -5,12 +5,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import pytest
+from rich.console import Console
 
 from harness.clock import ManualClock
 from harness.errors import HarnessError
 from harness.plan import Cell, HeldCall, Plan, PlannedFault, draw_plan
 from harness.protocols import Healed, Progress, Struck, Switchboard, Witness
 from harness.runner.conductor import Conductor, stop
+from harness.runner.costs import Costs
+from harness.runner.display import PlainDisplay
+from harness.runner.watch import FINAL_HEAL_S, Watch
 from harness.scenario import LoadSpec, Scenario
 
 DUE = Progress(answered_steps=1000, limited=0, ended_agents=0, unused={"agents-1.1": 9})
@@ -55,6 +59,7 @@ class FakeStage:
     ready: bool = True
     proof: str = "signal SIGKILL"
     heals: bool = True
+    hangs: bool = False
     kills: list[tuple[str, str]] = field(default_factory=list)
     switchboard: Switchboard | None = None
 
@@ -84,6 +89,8 @@ class FakeStage:
         return await self.kill(slot, "retire")
 
     async def healed(self, slot: str, after: Struck, *, deadline_s: float) -> Healed:
+        if self.hangs:
+            await asyncio.Event().wait()
         if not self.heals:
             raise HarnessError(f"{slot} was not healthy again within {deadline_s:g} s")
         return Healed(caller=self.caller(slot), parts_ns={"ready": 5, "total": 7})
@@ -233,3 +240,47 @@ def test_a_plan_without_faults_is_done_before_it_starts() -> None:
 
     assert conductor.is_done
     assert told == []
+
+
+@pytest.mark.parametrize(
+    ("stage", "is_healing"),
+    [(FakeStage(), False), (FakeStage(heals=False), False), (FakeStage(hangs=True), True)],
+    ids=["healed", "given up", "under way"],
+)
+def test_a_victim_is_healing_until_it_is_healthy_or_given_up(
+    stage: FakeStage, is_healing: bool
+) -> None:
+    """The end of a run waits for it: agents may all have ended before."""
+    conductor, _ = perform(stage, plan_with(fault()))
+
+    assert conductor.is_healing is is_healing
+
+
+@pytest.mark.parametrize(("ticks", "waited_s"), [(3, 1.0), (10_000, FINAL_HEAL_S + 1.0)])
+def test_the_end_waits_for_a_heal_but_not_for_ever(ticks: int, waited_s: float) -> None:
+    """Without the heal on file L would be unknown, though every agent ended."""
+    clock = ManualClock(now_ns=1)
+    conductor = Conductor(
+        plan=plan_with(fault()), stage=FakeStage(), clock=clock, tell=lambda _: None
+    )
+    conductor.is_healing = True
+
+    class Healing(Watch):
+        async def tick(self) -> None:
+            await super().tick()
+            nonlocal ticks
+            ticks -= 1
+            conductor.is_healing = ticks > 0
+
+    watch = Healing(
+        plan=plan_with(),
+        clock=clock,
+        display=PlainDisplay(Console(quiet=True), clock),
+        interrupted=asyncio.Event(),
+        costs=Costs(),
+    )
+
+    asyncio.run(watch.until_settled(conductor))
+
+    assert clock.monotonic_ns() / 1e9 <= waited_s
+    assert conductor.is_healing == (ticks > 0)
