@@ -195,7 +195,7 @@ def standing(name: str, folder: Path) -> Iterator[Stand]:
             await http.aclose()
 
         try:
-            pods = runner.run(set_up.start(witness, set_up.store(), undo))
+            pods = runner.run(set_up.start(witness, set_up.store(), None, undo))
             about = runner.run(set_up.about(pods))
             (pod,) = pods.by_slot.values()
             with httpx.Client(trust_env=False, timeout=30) as client:
