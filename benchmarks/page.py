@@ -22,6 +22,7 @@ from harness.measures.timeline import timelines_of
 from harness.results import MatrixResult, RunResult, decode_matrix, encode
 from reports.pages import write_pages
 from tests import report_fixtures as fixtures
+from tests import report_parts as parts
 from tests.report_big import big_matrix
 
 SECONDS_MAX, BYTES_MAX = 10.0, 5_000_000
@@ -69,7 +70,7 @@ def large_run(agents: int) -> RunResult:
         latencies=latencies_of(evidence),
         resume=resume_of(evidence),
         repeats=repeats_of(evidence),
-        faults=fixtures.fault_rows(len(evidence.faults)),
+        faults=parts.fault_rows(len(evidence.faults)),
         faults_planned=len(evidence.faults),
         timelines=timelines_of(evidence, worst),
     )

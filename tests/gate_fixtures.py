@@ -8,7 +8,8 @@ from harness.plan import Cell, Plan
 from harness.results import Figure, RunResult
 from harness.scenario import FaultSpec, Scenario
 from reports.gate_sides import Baseline, Judged, baseline_of
-from tests.report_fixtures import promise_rows, run_of
+from tests.report_fixtures import run_of
+from tests.report_parts import promise_rows
 
 SCENARIO = Scenario(name="pod_kill", summary="", faults=(FaultSpec(kind="kill_pod", count=6),))
 QUIET = Scenario(name="baseline", summary="")

@@ -17,11 +17,11 @@ from tests.report_fixtures import (
     control_runs,
     invalid_run,
     matrix_of,
-    promise_rows,
     run_of,
     unjudged_run,
     unknown_run,
 )
+from tests.report_parts import promise_rows
 
 ENGINES = (
     ("dapr_workflow", "default"),

@@ -15,7 +15,7 @@ from harness.measures.messages import figures_of
 from harness.measures.portion import portions
 from harness.measures.repeats import repeats
 from harness.verdict import Verdict
-from tests import naive_judge
+from tests import naive_judge, naive_messages
 from tests.histories.random_runs import correct_run, lying_run
 
 seeds = st.integers(min_value=0, max_value=2**32)
@@ -35,8 +35,8 @@ def test_both_judges_agree_on_histories_that_lie(seed: int) -> None:
     assert found(evidence) == naive_judge.judge(evidence)
     assert repeats(evidence) == naive_judge.repeats(evidence)
     assert results["S2"].exposed_count == naive_judge.interrupted(evidence)
-    assert results["M"].exposed_count == naive_judge.post_of(evidence).exposed()
-    assert fates_of(evidence) == naive_judge.post_of(evidence).fates()
+    assert results["M"].exposed_count == naive_messages.post_of(evidence).exposed()
+    assert fates_of(evidence) == naive_messages.post_of(evidence).fates()
     assert not [result.reason for result in results.values() if "failed" in result.reason]
 
 

@@ -25,7 +25,7 @@ from reports.gate_finding import (
 )
 from reports.gate_sides import Baseline, Judged
 from tests.gate_fixtures import QUIET, SCENARIO, baseline, judged, repeats
-from tests.report_fixtures import promise_rows
+from tests.report_parts import promise_rows
 
 
 def gated(

@@ -17,7 +17,7 @@ from reports.gate_forms import (
 )
 from reports.junit import render_suites
 from tests.gate_fixtures import baseline, repeats
-from tests.report_fixtures import HOSTILE
+from tests.report_parts import HOSTILE
 
 
 def result_of(**values: float) -> GateResult:

@@ -22,6 +22,7 @@ from reports.compare import State
 from reports.junit import SKIPPED, suite_of
 from reports.text import render_text
 from tests import report_fixtures as fixtures
+from tests import report_parts as parts
 from tests.histories.build import (
     CALLER,
     Told,
@@ -360,7 +361,7 @@ def test_the_text_matrix_has_the_column_only_with_messages() -> None:
     with_messages = replace(
         matrix,
         runs=tuple(
-            replace(run, promises=fixtures.promise_rows(kills=6, has_messages=True))
+            replace(run, promises=parts.promise_rows(kills=6, has_messages=True))
             for run in matrix.runs
         ),
     )

@@ -10,6 +10,7 @@ from reports.compare import State, bound_text, promise_state, run_state, vector
 from reports.concerns import concerns
 from reports.headline import controls_line, headline, page_state
 from tests import report_fixtures as fixtures
+from tests import report_parts as parts
 
 
 @pytest.mark.parametrize(
@@ -53,8 +54,8 @@ def test_skipped_and_unmet_are_no_pass() -> None:
 
 def test_bound_counts_kills_first() -> None:
     """A pass under kills is bounded per kill; one without faults over everything checked."""
-    under_kills = fixtures.promise_rows(kills=37)[1]
-    without = fixtures.promise_rows(kills=0)[1]
+    under_kills = parts.promise_rows(kills=37)[1]
+    without = parts.promise_rows(kills=0)[1]
 
     assert bound_text(under_kills) == "of 37 kills none: below 7.8 % per kill at 95 %"
     assert bound_text(without) == "no faults; below 0.030 % per step at 95 %"
@@ -86,7 +87,7 @@ def test_concerns_are_said_once() -> None:
 def test_control_that_stands_is_a_concern() -> None:
     """A naive control that kills could not break takes the page's green away."""
     naive, _ = fixtures.control_runs()
-    standing = replace(naive, promises=fixtures.promise_rows(kills=6, unpromised=PROMISE_KEYS))
+    standing = replace(naive, promises=parts.promise_rows(kills=6, unpromised=PROMISE_KEYS))
     matrix: MatrixResult = fixtures.matrix_of(fixtures.valid_run(), standing)
 
     assert run_state(naive) is State.BROKE_AS_MEANT

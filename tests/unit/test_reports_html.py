@@ -13,6 +13,7 @@ from reports.html import render_html
 from reports.pages import write_pages
 from reports.plots import throughput
 from tests import report_fixtures as fixtures
+from tests import report_parts as parts
 
 VOID = {"meta", "link", "br", "path", "use", "input", "img"}
 
@@ -174,9 +175,9 @@ def test_invalid_shows_witness_and_command() -> None:
 
 def test_sizes() -> None:
     """A plot stays under 60 KB on a long run with many faults, a page of one run under 250 KB."""
-    long = fixtures.series(length=900, limited=9, dips=range(8, 800, 20))
+    long = parts.series(length=900, limited=9, dips=range(8, 800, 20))
     run = fixtures.replace(
-        fixtures.invalid_run(), series=long, faults=fixtures.fault_rows(40, every_s=20)
+        fixtures.invalid_run(), series=long, faults=parts.fault_rows(40, every_s=20)
     )
 
     drawing = throughput(run)

@@ -7,8 +7,9 @@ from reports.commits import commits_table
 from reports.footprint import footprint_of
 from reports.witnesses import refutations, run_place
 from tests import report_fixtures as fixtures
+from tests import report_parts as parts
 from tests.report_commits import commits_of_run
-from tests.report_fixtures import HOSTILE
+from tests.report_parts import HOSTILE
 
 
 def test_phases_cover_every_bin_once() -> None:
@@ -24,7 +25,7 @@ def test_phases_cover_every_bin_once() -> None:
 
 def test_bin_that_touches_a_window_is_inside() -> None:
     """The bins of a fault that fires at 8.0 s and heals at 11.3 s are 8 to 11."""
-    run = replace(fixtures.valid_run(), faults=fixtures.fault_rows(1))
+    run = replace(fixtures.valid_run(), faults=parts.fault_rows(1))
 
     phases = rows.phase_of_bins(run)
 
@@ -35,7 +36,7 @@ def test_bin_that_touches_a_window_is_inside() -> None:
 
 def test_fault_that_never_healed_lasts_to_the_end() -> None:
     """Nothing is "after" a fault that never healed."""
-    fault = replace(fixtures.fault_rows(1)[0], healed_s=-1.0)
+    fault = replace(parts.fault_rows(1)[0], healed_s=-1.0)
 
     phases = rows.phase_of_bins(replace(fixtures.valid_run(), faults=(fault,)))
 
