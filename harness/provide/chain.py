@@ -4,11 +4,12 @@ A provider is a name and a callable that returns the thing or raises Refused. Wh
 himself (`--dapr-bin`, an address) raises UsageError instead: it is not passed over in silence.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Generic, TypeVar
 
-from harness.errors import MachineError
+from harness.errors import MachineError, UsageError
 
 Thing = TypeVar("Thing")
 Report = Callable[[str], None]
@@ -26,6 +27,29 @@ class Provider(Generic[Thing]):
     """How reports call it."""
     get: Callable[[], Thing]
     """Returns the thing, or raises Refused with the reason."""
+
+
+def named_in(
+    environ: Mapping[str, str],
+    variable: str,
+    prove: Callable[[Path, str], Thing],
+    *,
+    expected: str,
+) -> Thing | None:
+    """What a variable of the environment names, proven; None when it is not set.
+
+    ``prove`` gets the path and, as the thing's origin, the variable.
+
+    Raises:
+        UsageError: what it names was refused; ``expected`` says what it should name.
+    """
+    named = environ.get(variable)
+    if not named:
+        return None
+    try:
+        return prove(Path(named), variable)
+    except Refused as refusal:
+        raise UsageError(f"{variable}={named}: {refusal}; expected {expected}") from refusal
 
 
 def first_that_works(

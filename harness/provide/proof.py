@@ -10,10 +10,9 @@ import tempfile
 from contextlib import suppress
 from pathlib import Path
 
-from harness.provide.build import Version, dotted, parse_version
+from harness.provide.build import Version
 from harness.provide.chain import Refused
-from harness.provide.command import capture
-from harness.provide.server import remembered
+from harness.provide.server import remembered, version_said
 
 # The wheel's version: the oldest that the whole project was tried with.
 OLDEST: Version = (6, 2)
@@ -32,14 +31,9 @@ def proven_version(binary: Path, memory: Path) -> str:
 
 
 def _prove(binary: Path) -> str:
-    said = capture([str(binary), "--version"])
-    version = parse_version(said.text)
-    if said.code != 0 or not version:
-        raise Refused(f"{binary} does not say its version: {said.last_line}")
-    if version < OLDEST:
-        raise Refused(f"{binary} is {dotted(version)}, and {dotted(OLDEST)} or newer is needed")
+    version = version_said(binary, OLDEST)
     _try_out(binary)
-    return dotted(version)
+    return version
 
 
 def _try_out(binary: Path) -> None:

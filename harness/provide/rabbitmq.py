@@ -11,10 +11,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from harness.errors import UsageError
 from harness.provide.build import dotted, parse_version
 from harness.provide.cache import cache_folder, locked
-from harness.provide.chain import Provider, Refused, Report, first_that_works
+from harness.provide.chain import Provider, Refused, Report, first_that_works, named_in
 from harness.provide.command import capture
 from harness.provide.server import Server, docker, remembered, server_at
 
@@ -45,13 +44,14 @@ def find_rabbitmq(
     """
     if url is not None:
         return server_at(url, name="RabbitMQ", example=EXAMPLE)
-    if named := environ.get("ONCEPROOF_RABBITMQ_BIN"):
-        try:
-            return proven(Path(named), "ONCEPROOF_RABBITMQ_BIN", environ)
-        except Refused as refusal:
-            raise UsageError(
-                f"ONCEPROOF_RABBITMQ_BIN={named}: {refusal}; expected the path of a rabbitmq-server"
-            ) from refusal
+    named = named_in(
+        environ,
+        "ONCEPROOF_RABBITMQ_BIN",
+        lambda path, origin: proven(path, origin, environ),
+        expected="the path of a rabbitmq-server",
+    )
+    if named is not None:
+        return named
     chain = rabbitmq_providers(report, environ) if providers is None else providers
     return first_that_works("RabbitMQ", chain, report, next_move=NEXT_MOVE)
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from harness.errors import MachineError, UsageError
 from harness.provide.cache import cache_folder, locked, remove_tree
-from harness.provide.chain import Provider, Refused, Report, first_that_works
+from harness.provide.chain import Provider, Refused, Report, first_that_works, named_in
 from harness.provide.command import capture
 from harness.provide.data import wheel_pins
 from harness.provide.proof import ask, proven_version
@@ -57,13 +57,14 @@ def find_redis(
     """
     if address is not None:
         return _at(address)
-    if named := environ.get("ONCEPROOF_REDIS_BIN"):
-        try:
-            return proven(Path(named), "ONCEPROOF_REDIS_BIN", cache_folder(environ))
-        except Refused as refusal:
-            raise UsageError(
-                f"ONCEPROOF_REDIS_BIN={named}: {refusal}; expected the path of a redis-server"
-            ) from refusal
+    named = named_in(
+        environ,
+        "ONCEPROOF_REDIS_BIN",
+        lambda path, origin: proven(path, origin, cache_folder(environ)),
+        expected="the path of a redis-server",
+    )
+    if named is not None:
+        return named
     chain = redis_providers(report, environ) if providers is None else providers
     return first_that_works("Redis", chain, report, next_move=NEXT_MOVE)
 

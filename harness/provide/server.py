@@ -11,7 +11,9 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from harness.errors import UsageError
+from harness.provide.build import Version, dotted, parse_version
 from harness.provide.chain import Provider, Refused
+from harness.provide.command import capture
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +77,21 @@ def docker(name: str, port: int) -> "Provider[Server]":
         )
 
     return Provider(name="Docker", get=refuse)
+
+
+def version_said(binary: Path, oldest: Version) -> str:
+    """The version that a binary says of itself.
+
+    Raises:
+        Refused: it says none, or an older one than ``oldest``.
+    """
+    said = capture([str(binary), "--version"])
+    version = parse_version(said.text)
+    if said.code != 0 or not version:
+        raise Refused(f"{binary} does not say its version: {said.last_line}")
+    if version < oldest:
+        raise Refused(f"{binary} is {dotted(version)}, and {dotted(oldest)} or newer is needed")
+    return dotted(version)
 
 
 def remembered(memory: Path, files: tuple[Path, ...], prove: Callable[[], str]) -> str:
