@@ -88,14 +88,18 @@ class Watch:
                 if all(pod.is_ready for pod in pods.by_slot.values()):
                     await self.idle.look("parked")
                 self.idle = None
-            last_event_ns = self.sender.last_due_ns if self.sender else 0
-            quiet_ns = now_ns - max(arrivals_ns, conductor.last_heal_ns, last_event_ns)
+            quiet_ns = self.quiet_ns(now_ns, arrivals_ns, conductor.last_heal_ns)
             patience_ns = (scenario.liveness_s + LIVENESS_SLACK_S) * NS_PER_S
             if arrivals_ns and conductor.is_done and quiet_ns > patience_ns:
                 return "finished"
             if now_ns - began_ns > scenario.run_s * NS_PER_S:
                 return "out of time"
         return "finished"
+
+    def quiet_ns(self, now_ns: int, arrivals_ns: int, heal_ns: int) -> int:
+        """Time since the last arrival, heal and event; negative while an event is to come."""
+        event_ns = self.sender.last_due_ns if self.sender else 0
+        return now_ns - max(arrivals_ns, heal_ns, event_ns)
 
     async def until_settled(self, conductor: Conductor) -> None:
         """Let a fault that struck be healed on file, though all agents have ended meanwhile.

@@ -58,6 +58,18 @@ def test_the_time_runs_from_the_last_heal() -> None:
     assert judged(healed_late).verdict is Verdict.VALID
 
 
+def test_the_time_runs_from_the_last_event() -> None:
+    """Who waits for a word has its full time after it; without the word the same end is late."""
+    word, other = ask("a1", "e", kind="event"), ask("a2", "1")
+    before = (ask("a1", "1"), ask("a1", "2"))
+
+    woken = evidence_of(*before, word, outcome("a1"), outcome("a2"), other, liveness_ns=3 * S)
+    asleep = evidence_of(*before, other, outcome("a1"), outcome("a2"), liveness_ns=3 * S)
+
+    assert judged(woken).verdict is Verdict.VALID
+    assert judged(asleep).verdict is Verdict.INVALID
+
+
 def test_a_run_that_stopped_early_knows_nothing_of_the_unfinished() -> None:
     """Unknown, with the number of agents that nobody waited for."""
     result = judged(evidence_of(ask("a1", "1"), end_after_ns=S))

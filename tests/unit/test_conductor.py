@@ -3,6 +3,8 @@
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 from rich.console import Console
@@ -14,6 +16,7 @@ from harness.protocols import Healed, Progress, Struck, Switchboard, Witness
 from harness.runner.conductor import Conductor, stop
 from harness.runner.costs import Costs
 from harness.runner.display import PlainDisplay
+from harness.runner.sender import Sender
 from harness.runner.watch import FINAL_HEAL_S, Watch
 from harness.scenario import LoadSpec, Scenario
 
@@ -254,6 +257,27 @@ def test_a_victim_is_healing_until_it_is_healthy_or_given_up(
     conductor, _ = perform(stage, plan_with(fault()))
 
     assert conductor.is_healing is is_healing
+
+
+@pytest.mark.parametrize(
+    ("event_ns", "quiet_ns"), [(None, 70), (20, 70), (60, 40), (150, -50)], ids=str
+)
+def test_the_patience_begins_with_the_last_of_arrivals_heals_and_events(
+    event_ns: int | None, quiet_ns: int
+) -> None:
+    """An agent that waits for a word of ours is not late before it has it."""
+    clock = ManualClock(now_ns=1)
+    watch = Watch(
+        plan=plan_with(),
+        clock=clock,
+        display=PlainDisplay(Console(quiet=True), clock),
+        interrupted=asyncio.Event(),
+        costs=Costs(),
+    )
+    if event_ns is not None:
+        watch.sender = cast(Sender, SimpleNamespace(last_due_ns=event_ns))
+
+    assert watch.quiet_ns(100, 10, 30) == quiet_ns
 
 
 @pytest.mark.parametrize(("ticks", "waited_s"), [(3, 1.0), (10_000, FINAL_HEAL_S + 1.0)])
