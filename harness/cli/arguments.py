@@ -126,14 +126,7 @@ def _add_simulate(command: argparse.ArgumentParser) -> None:
     command.add_argument("--pods", type=int, metavar="N", help="default: as many as the run had")
     command.add_argument("--rate", type=float, metavar="N", help="agents that arrive per second")
     command.add_argument("--seed", type=int, default=1, help="fixes every draw (default: 1)")
-    command.add_argument(
-        "--set",
-        dest="overrides",
-        action="append",
-        default=[],
-        metavar="FIELD=VALUE",
-        help="set a field of the model, as in --set shared.servers=16; may be repeated",
-    )
+    _add_set(command, "set a field of the model, as in --set shared.servers=16")
     command.add_argument(
         "--validate",
         nargs="+",
@@ -162,14 +155,7 @@ def _add_what(command: argparse.ArgumentParser, *, repeats: int) -> None:
     command.add_argument(
         "--broker", default=None, help="agents get and send messages over it (default: none)"
     )
-    command.add_argument(
-        "--set",
-        dest="overrides",
-        action="append",
-        default=[],
-        metavar="FIELD=VALUE",
-        help="set a field of the scenario, as in --set load.agents=500; may be repeated",
-    )
+    _add_set(command, "set a field of the scenario, as in --set load.agents=500")
     command.add_argument("--seed", type=int, default=1, help="fixes every draw (default: 1)")
     command.add_argument(
         "--repeats", type=int, default=repeats, metavar="N", help="runs of each cell"
@@ -294,14 +280,7 @@ def _add_capacity(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--scenario", default="ladder", metavar="NAME", help="or a YAML file (default: ladder)"
     )
-    command.add_argument(
-        "--set",
-        dest="overrides",
-        action="append",
-        default=[],
-        metavar="FIELD=VALUE",
-        help="set a field of the scenario; may be repeated",
-    )
+    _add_set(command, "set a field of the scenario")
     command.add_argument(
         "--from",
         dest="stored",
@@ -337,6 +316,17 @@ def _add_capacity(command: argparse.ArgumentParser) -> None:
     size.add_argument("--dry-run", action="store_true", help="check everything, start nothing")
     _add_own(command)
     _add_machine(command)
+
+
+def _add_set(command: argparse.ArgumentParser, text: str) -> None:
+    command.add_argument(
+        "--set",
+        dest="overrides",
+        action="append",
+        default=[],
+        metavar="FIELD=VALUE",
+        help=f"{text}; may be repeated",
+    )
 
 
 def _add_machine(command: argparse.ArgumentParser) -> None:
