@@ -22,7 +22,7 @@ from dapr.ext.workflow.aio import DaprWorkflowClient
 from harness.commits import Commit
 from harness.engines.contract import About, AgentView, Surroundings
 from harness.engines.dapr_history import history_of
-from harness.engines.messages import STARTS, Desk, Letter, Post
+from harness.engines.messages import STARTS, Message, Publisher, Subscriptions
 from harness.errors import EngineError
 from harness.protocols import EngineSpec
 from harness.scenario import Program
@@ -133,27 +133,27 @@ class MessagedWorker(WorkflowWorker):
     ) -> None:
         super().__init__(about, workflow=workflow, connect=connect)
         self._surroundings = surroundings
-        self._desk = Desk(self._start_by_message)
+        self._subscriptions = Subscriptions(self._start_by_message)
 
     def routes(self) -> list[web.RouteDef]:
         """See Handling."""
-        return self._desk.routes()
+        return self._subscriptions.routes()
 
     async def open(self) -> None:
         """See Worker."""
         await super().open()
-        self._desk.post = Post(self._surroundings, os.environ)
+        self._subscriptions.publisher = Publisher(self._surroundings, os.environ)
 
     async def start(self, agent: str, program: Program) -> None:
         """See Worker."""
-        assert self._desk.post is not None
-        letter = Letter(id=f"{agent}/start", topic=STARTS, agent=agent, content=program)
-        await self._desk.post.publish(letter)
+        assert self._subscriptions.publisher is not None
+        message = Message(id=f"{agent}/start", topic=STARTS, agent=agent, content=program)
+        await self._subscriptions.publisher.publish(message)
 
     async def close(self) -> None:
         """See Worker."""
-        if self._desk.post is not None:
-            await self._desk.post.close()
+        if self._subscriptions.publisher is not None:
+            await self._subscriptions.publisher.close()
         await super().close()
 
     async def _start_by_message(self, agent: str, program: object) -> None:

@@ -27,7 +27,7 @@ Json = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Letter:
+class Message:
     """What goes over the broker."""
 
     id: str
@@ -43,7 +43,7 @@ class Letter:
 class CloudEvent:
     """The part of what a sidecar delivers that is used here."""
 
-    data: Letter
+    data: Message
 
 
 class Gate:
@@ -62,7 +62,7 @@ GATE = Gate()
 """Of this process: its two loops, the server's and the SDK's, publish alike."""
 
 
-class Post:
+class Publisher:
     """Publishes and tells; of one event loop, made in it."""
 
     def __init__(self, surroundings: Surroundings, environ: Mapping[str, str]) -> None:
@@ -75,13 +75,13 @@ class Post:
         """Let go of connections."""
         await self._session.close()
 
-    async def tell(self, what: What, letter: Letter) -> None:
+    async def tell(self, what: What, message: Message) -> None:
         """Have it on file at the witness.
 
         Raises:
             EngineError: the witness did not take it.
         """
-        body = {"what": what, "id": letter.id, "topic": letter.topic}
+        body = {"what": what, "id": message.id, "topic": message.topic}
         try:
             async with self._session.post(self._tell_url, data=msgspec.json.encode(body)) as answer:
                 if answer.status != 204:
@@ -89,7 +89,7 @@ class Post:
         except (aiohttp.ClientError, TimeoutError) as error:
             raise EngineError(f"the witness took no {what}: {error!r}") from error
 
-    async def publish(self, letter: Letter) -> None:
+    async def publish(self, message: Message) -> None:
         """Publish until the broker has it; each try is told, and a refusal may still have come in.
 
         Raises:
@@ -99,19 +99,19 @@ class Post:
         deadline = asyncio.get_running_loop().time() + PUBLISH_S
         while asyncio.get_running_loop().time() < deadline:
             await GATE.passed()
-            await self.tell("publishing", letter)
-            reason = await self._try(letter)
-            await self.tell("refused" if reason else "acknowledged", letter)
+            await self.tell("publishing", message)
+            reason = await self._try(message)
+            await self.tell("refused" if reason else "acknowledged", message)
             if not reason:
                 return
             await asyncio.sleep(PAUSE_S)
-        raise EngineError(f"{letter.id} was not acknowledged in {PUBLISH_S:g} s: {reason}")
+        raise EngineError(f"{message.id} was not acknowledged in {PUBLISH_S:g} s: {reason}")
 
-    async def _try(self, letter: Letter) -> str:
+    async def _try(self, message: Message) -> str:
         """Why it was not acknowledged; empty when it was."""
-        body = msgspec.json.encode(letter)
+        body = msgspec.json.encode(message)
         headers = {"content-type": "application/json"}
-        url = self._publish_url + letter.topic
+        url = self._publish_url + message.topic
         try:
             async with self._session.post(url, data=body, headers=headers) as answer:
                 return "" if answer.status == 204 else f"{answer.status} {await answer.text()}"
@@ -119,13 +119,13 @@ class Post:
             return repr(error)
 
 
-class Desk:
+class Subscriptions:
     """The routes that the sidecar delivers to, and the harness's way to close the gate."""
 
     def __init__(self, start: Callable[[str, Any], Awaitable[None]]) -> None:
         """``start`` starts an agent unless it exists, and raises EngineError when it cannot."""
         self._start = start
-        self.post: Post | None = None
+        self.publisher: Publisher | None = None
         """Set when the worker is open."""
 
     def routes(self) -> list[web.RouteDef]:
@@ -161,13 +161,13 @@ class Desk:
         handle: Callable[[str, Any], Awaitable[None]] | None,
     ) -> web.Response:
         """SUCCESS acknowledges; any other status has the sidecar deliver it again."""
-        letter = msgspec.json.decode(await request.read(), type=CloudEvent).data
-        if self.post is None:
+        message = msgspec.json.decode(await request.read(), type=CloudEvent).data
+        if self.publisher is None:
             return web.json_response({"status": "RETRY"}, status=503)
         try:
-            await self.post.tell(what, letter)
+            await self.publisher.tell(what, message)
             if handle is not None:
-                await handle(letter.agent, letter.content)
+                await handle(message.agent, message.content)
         except EngineError as error:
             return web.json_response({"status": "RETRY", "reason": str(error)}, status=500)
         return web.json_response({"status": "SUCCESS"})

@@ -95,9 +95,9 @@ class Residue:
         return application
 
     async def _take(self, request: web.Request) -> web.Response:
-        letter = msgspec.json.decode(await request.read(), type=CloudEvent).data
+        message = msgspec.json.decode(await request.read(), type=CloudEvent).data
         self._came_ns = self.clock.monotonic_ns()
-        self._found[letter.id, letter.topic] = None
+        self._found[message.id, message.topic] = None
         return web.json_response({"status": "SUCCESS"})
 
     def _resources(self, name: str) -> Path:

@@ -14,10 +14,10 @@ from aiohttp import web
 
 from harness.engines import messages
 from harness.engines.contract import Surroundings
-from harness.engines.messages import GATE, STARTS, Desk, Letter, Post
+from harness.engines.messages import GATE, STARTS, Message, Publisher, Subscriptions
 from harness.errors import EngineError
 
-LETTER = Letter(id="a1/start", topic=STARTS, agent="a1", content={"steps": []})
+MESSAGE = Message(id="a1/start", topic=STARTS, agent="a1", content={"steps": []})
 
 
 @dataclass
@@ -30,8 +30,8 @@ class World:
     port: int = 0
 
     async def publish(self, request: web.Request) -> web.Response:
-        letter = msgspec.json.decode(await request.read(), type=Letter)
-        self.heard.append(f"sidecar {letter.id} {request.match_info['topic']}")
+        message = msgspec.json.decode(await request.read(), type=Message)
+        self.heard.append(f"sidecar {message.id} {request.match_info['topic']}")
         self.refusals -= 1
         return web.Response(status=500 if self.refusals >= 0 else 204)
 
@@ -55,8 +55,8 @@ async def serving(*routes: web.RouteDef) -> AsyncIterator[int]:
         await runner.cleanup()
 
 
-def perform(world: World, act: Callable[[Post], Awaitable[Any]]) -> Any:
-    """Act with a Post that speaks to the world."""
+def perform(world: World, act: Callable[[Publisher], Awaitable[Any]]) -> Any:
+    """Act with a Publisher that speaks to the world."""
 
     async def run() -> Any:
         routes = (
@@ -74,11 +74,11 @@ def perform(world: World, act: Callable[[Post], Awaitable[Any]]) -> Any:
                 llm_api_key="",
                 variant="",
             )
-            post = Post(surroundings, {"DAPR_HTTP_PORT": str(port)})
+            publisher = Publisher(surroundings, {"DAPR_HTTP_PORT": str(port)})
             try:
-                return await act(post)
+                return await act(publisher)
             finally:
-                await post.close()
+                await publisher.close()
 
     return asyncio.run(run())
 
@@ -87,7 +87,7 @@ def test_a_publish_is_told_before_and_after() -> None:
     """About to publish, published, acknowledged: in this order, under the message's topic."""
     world = World()
 
-    perform(world, lambda post: post.publish(LETTER))
+    perform(world, lambda one: one.publish(MESSAGE))
 
     assert world.heard == [
         "publishing a1/start onceproof.starts",
@@ -101,7 +101,7 @@ def test_a_refused_publish_is_told_and_repeated(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(messages, "PAUSE_S", 0.01)
     world = World(refusals=2)
 
-    perform(world, lambda post: post.publish(LETTER))
+    perform(world, lambda one: one.publish(MESSAGE))
 
     whats = [line.split()[0] for line in world.heard]
     assert whats == ["publishing", "sidecar", "refused"] * 2 + [
@@ -117,17 +117,17 @@ def test_a_publish_that_is_never_acknowledged_is_an_error(monkeypatch: pytest.Mo
     monkeypatch.setattr(messages, "PUBLISH_S", 0.1)
 
     with pytest.raises(EngineError, match=r"a1/start was not acknowledged in 0\.1 s: 500"):
-        perform(World(refusals=10**6), lambda post: post.publish(LETTER))
+        perform(World(refusals=10**6), lambda one: one.publish(MESSAGE))
 
 
 def test_a_closed_gate_holds_what_would_be_published() -> None:
     """Nothing is told and nothing goes out until it is open again."""
     world = World()
 
-    async def act(post: Post) -> list[str]:
+    async def act(publisher: Publisher) -> list[str]:
         GATE.is_open = False
         try:
-            publishing = asyncio.create_task(post.publish(LETTER))
+            publishing = asyncio.create_task(publisher.publish(MESSAGE))
             await asyncio.sleep(0.1)
             before = list(world.heard)
         finally:
@@ -140,13 +140,13 @@ def test_a_closed_gate_holds_what_would_be_published() -> None:
 
 
 def delivered(world: World, path: str, start: Callable[[str, Any], Awaitable[None]]) -> int:
-    """Deliver the letter to a desk as a sidecar does; the status of its answer."""
+    """Deliver the message to a worker as a sidecar does; the status of its answer."""
 
-    async def act(post: Post) -> int:
-        desk = Desk(start)
-        desk.post = post
-        body = msgspec.json.encode({"id": "x", "specversion": "1.0", "data": LETTER})
-        async with serving(*desk.routes()) as port, aiohttp.ClientSession() as session:
+    async def act(publisher: Publisher) -> int:
+        subscriptions = Subscriptions(start)
+        subscriptions.publisher = publisher
+        body = msgspec.json.encode({"id": "x", "specversion": "1.0", "data": MESSAGE})
+        async with serving(*subscriptions.routes()) as port, aiohttp.ClientSession() as session:
             url = f"http://127.0.0.1:{port}{path}"
             async with session.post(url, data=body) as answer:
                 return answer.status
@@ -193,8 +193,11 @@ def test_a_desk_that_is_not_open_yet_takes_nothing() -> None:
         raise AssertionError("started")
 
     async def act() -> int:
-        body = msgspec.json.encode({"data": LETTER})
-        async with serving(*Desk(start).routes()) as port, aiohttp.ClientSession() as session:
+        body = msgspec.json.encode({"data": MESSAGE})
+        async with (
+            serving(*Subscriptions(start).routes()) as port,
+            aiohttp.ClientSession() as session,
+        ):
             url = f"http://127.0.0.1:{port}/messages/starts"
             async with session.post(url, data=body) as answer:
                 return answer.status

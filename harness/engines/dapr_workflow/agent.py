@@ -28,7 +28,7 @@ from dapr.ext.workflow import (
 from harness.engines.contract import Surroundings
 from harness.engines.dapr_workflow.adapter import APPS
 from harness.engines.llm import TOOLS, Limited, Llm, LlmError
-from harness.engines.messages import RESULTS, Letter, Post
+from harness.engines.messages import RESULTS, Message, Publisher
 from harness.engines.walk import (
     branches_of,
     child_program,
@@ -200,10 +200,10 @@ async def run_tool(ctx: WorkflowActivityContext, call: Json) -> Json:
 async def publish_result(_ctx: WorkflowActivityContext, result: Json) -> None:
     """Activity: the outcome to its topic; done when the broker has it."""
     agent_id = result["agent"]
-    letter = Letter(
+    message = Message(
         id=f"{agent_id}/result", topic=RESULTS, agent=agent_id, content=result["outcome"]
     )
-    await _post().publish(letter)
+    await _publisher().publish(message)
 
 
 def peer() -> str | None:
@@ -225,14 +225,14 @@ def llm() -> Llm:
     return _llm[0]
 
 
-_posts: list[Post] = []
+_publishers: list[Publisher] = []
 
 
-def _post() -> Post:
+def _publisher() -> Publisher:
     """As `llm`, for messages."""
-    if not _posts:
-        _posts.append(Post(Surroundings.from_environ(os.environ), os.environ))
-    return _posts[0]
+    if not _publishers:
+        _publishers.append(Publisher(Surroundings.from_environ(os.environ), os.environ))
+    return _publishers[0]
 
 
 def runtime() -> WorkflowRuntime:
