@@ -53,7 +53,7 @@ def run_kept(
 ) -> int:
     """Run everything in a harness of its own, kept by this process; returns the exit code.
 
-    With ``asks_again`` a run that stayed unknown is followed by one with twice the load.
+    With ``asks_again`` a run with too few exposures is followed by one with twice the load.
     ``finish`` gets the folder of the matrix when all is written, and its code counts instead,
     unless the harness broke.
     """
@@ -206,13 +206,20 @@ def exit_code_of(results: list[RunResult], *, is_comparison: bool) -> int:
 
 
 def unknown_again(orders: list[Order], results: list[RunResult]) -> list[Order]:
-    """Orders whose run was judged, and unknown, with twice the agents at twice the rate.
+    """Orders whose run had too few exposures for a promise, with twice the agents and rate.
 
-    More agents are in flight at each fault then: most that is unknown had too few exposures.
+    More agents are in flight at each fault then. What is unknown for another reason would be so
+    again: an engine that promises nothing, a key that is not offered.
     """
     again = []
     for order, result in zip(orders, results, strict=True):
-        if result.state == "judged" and result.verdict == "unknown":
+        is_short = any(
+            row.expectation == "promised"
+            and row.verdict == "unknown"
+            and row.exposed_count < order.scenario.exposures_min
+            for row in result.promises
+        )
+        if result.state == "judged" and is_short and order.scenario.faults:
             load = order.scenario.load
             twice = replace(
                 load,
