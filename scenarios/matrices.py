@@ -66,17 +66,21 @@ COMPARED = (DAPR, DAPR_AGENTS, LANGGRAPH, CREWAI, NAIVE, GUARDED)
 """The engines of the article on stores that survive any SIGKILL, and the controls."""
 
 
+KILLED = ("name=engines_kill", "summary=five patterns and tool loops, pods killed in mid-run")
+CALM = ("name=engines_calm", "summary=five patterns and tool loops, no faults, no quota")
+
+
 def compared(cells: tuple[Cell, ...]) -> tuple[Entry, ...]:
     """The same load for all cells, with the same kills and without any."""
     return tuple(
         Entry(
             scenario=scenario,
             cell=cell,
-            overrides=(f"name={name}", *SIZE, *MIX, *more),
+            overrides=(*named, *SIZE, *MIX, *more),
         )
-        for scenario, name, more in (
-            ("pod_kill", "engines_kill", (*STRUCK, "load.agents=150", "load.warm_up_agents=0")),
-            ("baseline", "engines_calm", ("load.agents=60", "load.warm_up_agents=40")),
+        for scenario, named, more in (
+            ("pod_kill", KILLED, (*STRUCK, "load.agents=150", "load.warm_up_agents=0")),
+            ("baseline", CALM, ("load.agents=60", "load.warm_up_agents=40")),
         )
         for cell in cells
     )
@@ -149,7 +153,7 @@ ENGINES = Matrix(
             Entry(
                 scenario="pod_kill",
                 cell=cell,
-                overrides=("name=engines_kill", *SMALL, *mix, *SMALL_STRUCK),
+                overrides=(*KILLED, *SMALL, *mix, *SMALL_STRUCK),
             )
             for cell, mix in VARIANTS
         ),

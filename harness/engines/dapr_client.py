@@ -65,14 +65,19 @@ class WorkflowWorker:
         """Schedule the workflow under the agent's id, unless it exists in whatever state.
 
         Reading first matters: Dapr accepts the id of an *ended* workflow again and runs it anew.
+        Two starts at once both read nothing; Dapr then refuses the second, which is as good.
         """
         assert self._client is not None
         with _rpc_errors():
             if await self._client.get_workflow_state(agent, fetch_payloads=False) is not None:
                 return
-            await self._client.schedule_new_workflow(
-                self._workflow, input=msgspec.to_builtins(program), instance_id=agent
-            )
+            try:
+                await self._client.schedule_new_workflow(
+                    self._workflow, input=msgspec.to_builtins(program), instance_id=agent
+                )
+            except grpc.aio.AioRpcError as error:
+                if error.code() is not grpc.StatusCode.ALREADY_EXISTS:
+                    raise
 
     async def view(self, agent: str) -> AgentView | None:
         """Ask the engine."""

@@ -3,8 +3,14 @@
 import asyncio
 from typing import Any
 
+import grpc
+import pytest
+from grpc.aio import AioRpcError, Metadata
+
 from harness.engines.contract import About
 from harness.engines.dapr_client import WorkflowWorker
+from harness.errors import EngineError
+from harness.scenario import Program
 
 ABOUT = About(
     engine="dapr_workflow",
@@ -33,3 +39,30 @@ def test_an_agent_that_dapr_does_not_know_is_not_running() -> None:
     worker._client = NobodyKnown()  # type: ignore[assignment]
 
     assert asyncio.run(worker.view_at_end("a1", 1)) is None
+
+
+class Refusing(NobodyKnown):
+    """Dapr's client that has read nothing, and then is told why a start was refused."""
+
+    def __init__(self, code: grpc.StatusCode) -> None:
+        self.error = AioRpcError(code, Metadata(), Metadata(), details="as told")
+
+    async def schedule_new_workflow(self, *_: Any, **__: Any) -> None:
+        raise self.error
+
+
+def started(code: grpc.StatusCode) -> None:
+    worker = WorkflowWorker(ABOUT, workflow="agent", connect=lambda: None)  # type: ignore[arg-type,return-value]
+    worker._client = Refusing(code)  # type: ignore[assignment]
+    asyncio.run(worker.start("a1", Program(agent="a1", steps=())))
+
+
+def test_a_start_that_another_one_was_ahead_of_is_accepted() -> None:
+    """Two at once both find nothing; the agent exists, which is all that a start asks for."""
+    started(grpc.StatusCode.ALREADY_EXISTS)
+
+
+def test_a_start_that_dapr_refuses_is_an_error() -> None:
+    """Nothing exists then: the driver must know."""
+    with pytest.raises(EngineError, match="UNAVAILABLE"):
+        started(grpc.StatusCode.UNAVAILABLE)
