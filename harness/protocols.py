@@ -4,11 +4,13 @@ What is behind a seam is started by `provide` and `cluster`, joined by `runner`,
 in-memory implementation in tests; each has one conformance suite in tests/contract/.
 """
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
 from harness.history import Evidence
+from harness.ids import Slot
 from harness.plan import HeldCall, PlannedFault
 from harness.verdict import CheckResult
 
@@ -201,6 +203,61 @@ class Healed:
     caller: str
     parts_ns: dict[str, int]
     """restart_delay, process_start, ready."""
+
+
+class Pod(Protocol):
+    """A slot and the incarnation that runs in it now."""
+
+    slot: Slot
+    is_ready: bool
+    """Health of worker and sidecar was seen and neither has died since."""
+
+    @property
+    def caller(self) -> str:
+        """The incarnation that the witness sees."""
+
+    @property
+    def url(self) -> str:
+        """Where the worker contract is served."""
+
+    @property
+    def sidecar_url(self) -> str:
+        """Where the harness reaches the sidecar's HTTP API; empty where it cannot, or none is."""
+
+
+class Platform(Protocol):
+    """Where the pods of a run live, and who brings back what died: this machine, or a cluster."""
+
+    restarted: asyncio.Queue[Pod]
+    """Pods that are ready again after something in them had died, as it happens."""
+    troubles: list[str]
+    """What died or failed to start without a fault of ours; shown as doubts."""
+
+    @property
+    def by_slot(self) -> Mapping[str, Pod]:
+        """All pods of the run."""
+
+    async def start(self) -> None:
+        """Start every pod and wait until all are ready; `stop` takes away what a failure leaves.
+
+        Raises:
+            MachineError: one died or was not ready in time; alone or in a group of exceptions.
+        """
+
+    async def run(self) -> None:
+        """Bring back, or see brought back, what dies; until cancelled."""
+
+    async def stop(self) -> None:
+        """End every pod and leave nothing behind; safe when it never started."""
+
+    async def kill(self, slot: str, part: str) -> Struck:
+        """See Stage."""
+
+    async def retire(self, slot: str) -> Struck:
+        """See Stage."""
+
+    async def healed(self, slot: str, after: Struck, *, deadline_s: float) -> Healed:
+        """See Stage."""
 
 
 class Switchboard(Protocol):

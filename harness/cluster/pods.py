@@ -2,7 +2,7 @@
 
 Killing a pod kills the group; its replacement is the next incarnation, under new ports. Killing one
 container leaves the other alone; it comes back in place, under the same ports. Who decides when is
-the supervisor, in `runner`.
+`local`.
 """
 
 import os
@@ -37,6 +37,11 @@ class PodTemplate:
     app_ids: tuple[str, ...] = (APP_ID,)
     """Apps that the slots are dealt out to in turn."""
     ready_s: float = 60.0
+    components: Path = Path()
+    """Folder of the run's component files, which sidecars read."""
+    needs_dapr: bool = False
+    is_assisted: bool = False
+    """Its slots have a state of their own, and their agents are posted again."""
 
 
 @dataclass(slots=True)
@@ -66,6 +71,11 @@ class Pod:
     def url(self) -> str:
         """Where the worker contract is served."""
         return f"http://127.0.0.1:{self.worker_port}"
+
+    @property
+    def sidecar_url(self) -> str:
+        """Base URL of the sidecar's HTTP API; empty without one."""
+        return f"http://127.0.0.1:{self.sidecar_ports.http}" if self.sidecar_ports else ""
 
     @property
     def processes(self) -> list[Process]:

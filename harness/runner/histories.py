@@ -14,10 +14,9 @@ import httpx
 import msgspec
 
 from harness.clock import Clock
-from harness.cluster.pods import Pods
 from harness.commits import AgentCommits, Commits, EngineHistory
 from harness.drafts import write_whole
-from harness.protocols import EngineSpec
+from harness.protocols import EngineSpec, Platform
 from harness.runner.roster import Roster
 from harness.runner.sender import pod_of
 from mock_llm.ledger import Begin, End, Note, Outcome, Record
@@ -40,7 +39,7 @@ class Asker:
     agents: frozenset[str]
     """Of the plan; those of the warm-up are nobody's evidence."""
     spec: EngineSpec
-    pods: Pods
+    pods: Platform
     roster: Roster
     clock: Clock
     http: httpx.AsyncClient

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 import httpx
 import msgspec
 
-from harness.cluster.pods import Pods
 from harness.cluster.processes import Processes
 from harness.cluster.usage import rss_mb_of
+from harness.protocols import Platform
 
 LOOK_S = 2.0
 """After the last arrival: starting is over, waiting has begun."""
@@ -38,7 +38,7 @@ class Idle:
     """The looks of one run, as ``<what>.<when>``: ``rss_mb.sidecar.parked``."""
 
     processes: Processes
-    pods: Pods
+    pods: Platform
     http: httpx.AsyncClient
     figures: dict[str, float] = field(default_factory=dict)
 
@@ -52,13 +52,11 @@ class Idle:
 
     async def _active_actors(self) -> float | None:
         """Workflow actors in memory of all sidecars, as their metadata says; None without one."""
-        ports = [pod.sidecar_ports for pod in self.pods.by_slot.values() if pod.sidecar_ports]
+        urls = [pod.sidecar_url for pod in self.pods.by_slot.values() if pod.sidecar_url]
         counts = []
-        for port in ports:
+        for url in urls:
             try:
-                answer = await self.http.get(
-                    f"http://127.0.0.1:{port.http}/v1.0/metadata", timeout=5.0
-                )
+                answer = await self.http.get(f"{url}/v1.0/metadata", timeout=5.0)
                 found = _METADATA.decode(answer.content).actor_runtime.active_actors
             except (httpx.HTTPError, msgspec.MsgspecError):
                 return None

@@ -11,10 +11,9 @@ from dataclasses import dataclass, field
 import httpx
 
 from harness.clock import NS_PER_S, Clock
-from harness.cluster.pods import Pod, Pods
 from harness.cluster.witness import WitnessProcess
 from harness.plan import PlannedAgent
-from harness.protocols import EngineSpec
+from harness.protocols import EngineSpec, Platform, Pod
 from harness.runner.roster import Roster
 
 TICK_S = 0.1
@@ -40,7 +39,7 @@ class Sender:
         *,
         agents: list[PlannedAgent],
         roster: Roster,
-        pods: Pods,
+        pods: Platform,
         spec: EngineSpec,
         clock: Clock,
         http: httpx.AsyncClient,
@@ -109,7 +108,7 @@ class Sender:
         return answer.status_code == 202
 
 
-def pod_of(pods: Pods, slot: str, *, any_pod: bool) -> Pod | None:
+def pod_of(pods: Platform, slot: str, *, any_pod: bool) -> Pod | None:
     """The pod that answers for an agent of a slot now: the slot's own, or any; None when none."""
     own = pods.by_slot[slot]
     if own.is_ready:

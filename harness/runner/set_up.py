@@ -15,9 +15,11 @@ import httpx
 from harness.brokers import make_broker
 from harness.brokers.place import BrokerPlace
 from harness.clock import Clock
+from harness.cluster.back_end import BackEnd
 from harness.cluster.components import components_beside, write_component
 from harness.cluster.dapr import APP_ID, ControlPlane, DaprCommands, SidecarPorts
-from harness.cluster.pods import Pods, PodTemplate
+from harness.cluster.local import RESTART_DELAYS_S, LocalBackEnd
+from harness.cluster.pods import PodTemplate
 from harness.cluster.ports import Ports
 from harness.cluster.processes import Processes
 from harness.cluster.sink import SinkProcess, told_to_export
@@ -25,7 +27,7 @@ from harness.cluster.witness import WitnessProcess
 from harness.engines.external.adapter import said_of
 from harness.errors import HarnessError
 from harness.plan import Plan, slots_of
-from harness.protocols import EngineSpec, Store
+from harness.protocols import EngineSpec, Platform, Store
 from harness.provide.postgres import PostgresServer
 from harness.provide.server import Server
 from harness.runner.folder import RunFolder
@@ -53,6 +55,8 @@ class Provided:
     """Broker -> its server."""
     missing: dict[str, str] = field(default_factory=dict)
     """Store, or `broker NAME`, that is not to be had -> why, and the remedy; runs are skipped."""
+    back_end: BackEnd = field(default_factory=LocalBackEnd)
+    """Where pods are to live."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +73,8 @@ class SetUp:
     http: httpx.AsyncClient
     sink: SinkProcess | None = None
     """Of spans; None in a run without tracing."""
+    restart_delays_s: tuple[float, ...] = RESTART_DELAYS_S
+    """Of containers restarted in place, where that is ours to say."""
 
     async def start(
         self,
@@ -76,7 +82,7 @@ class SetUp:
         store: Store,
         switchboard: RunSwitchboard | None,
         undo: contextlib.AsyncExitStack,
-    ) -> Pods:
+    ) -> Platform:
         """Start everything and wait until it is healthy; ``undo`` ends it in reverse order.
 
         Raises:
@@ -119,14 +125,10 @@ class SetUp:
             await switchboard.connect()
             undo.push_async_callback(self._residue(switchboard, control_plane, witness).collect)
         undo.push_async_callback(pods.stop)
-        for pod in pods.by_slot.values():
-            pods.launch(pod)
-        async with asyncio.TaskGroup() as group:
-            for pod in pods.by_slot.values():
-                group.create_task(pods.until_ready(pod))
+        await pods.start()
         return pods
 
-    async def about(self, pods: Pods) -> dict[str, str]:
+    async def about(self, pods: Platform) -> dict[str, str]:
         """Ask a worker who it is; returns the versions that it names.
 
         Raises:
@@ -205,9 +207,8 @@ class SetUp:
         """Placement and scheduler, for engines that need them."""
         if not self.spec.needs_dapr:
             return None
-        assert self.provided.dapr is not None
-        return ControlPlane(
-            commands=self.provided.dapr,
+        return self.provided.back_end.control_plane(
+            self.provided.dapr,
             processes=self.processes,
             ports=self.ports,
             folder=self.folder.state / "dapr",
@@ -220,7 +221,7 @@ class SetUp:
         control_plane: ControlPlane | None,
         store: Store,
         switchboard: RunSwitchboard | None,
-    ) -> Pods:
+    ) -> Platform:
         sidecar = None
         if control_plane is not None:
             plane = control_plane
@@ -243,11 +244,14 @@ class SetUp:
             },
             witness=witness.url,
             state=self.folder.state / "slots",
+            components=self.folder.components,
+            needs_dapr=self.spec.needs_dapr,
+            is_assisted=self.spec.recovery == "assisted",
             sidecar=sidecar,
             ready_s=self.spec.ready_s,
             app_ids=self.spec.app_ids or (APP_ID,),
         )
-        return Pods(
+        return self.provided.back_end.platform(
             template,
             slots_of(self.plan.scenario),
             processes=self.processes,
@@ -255,6 +259,7 @@ class SetUp:
             clock=self.clock,
             http=self.http,
             address_book=self.folder.address_book,
+            restart_delays_s=self.restart_delays_s,
         )
 
 

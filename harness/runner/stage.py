@@ -3,69 +3,47 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from harness.cluster.pods import Pods
-from harness.cluster.processes import Process
 from harness.plan import HeldCall
-from harness.protocols import Healed, Progress, Struck, Switchboard, Witness
-from harness.runner.supervisor import Supervisor
+from harness.protocols import Healed, Platform, Progress, Struck, Switchboard, Witness
 
 
 class RunStage:
-    """Pods are killed here and brought back by the supervisor. Implements Stage."""
+    """The platform's pods beside witness and brokers. Implements Stage."""
 
     def __init__(
         self,
         *,
-        pods: Pods,
-        supervisor: Supervisor,
+        platform: Platform,
         witness: Witness,
         switchboard: Switchboard | None = None,
     ) -> None:
         self.switchboard = switchboard
-        self._pods = pods
-        self._supervisor = supervisor
+        self._platform = platform
         self.witness = witness
 
     def slots(self) -> tuple[str, ...]:
         """See Stage."""
-        return tuple(self._pods.by_slot)
+        return tuple(self._platform.by_slot)
 
     def caller(self, slot: str) -> str:
         """See Stage."""
-        return self._pods.by_slot[slot].caller
+        return self._platform.by_slot[slot].caller
 
     def is_ready(self, slot: str) -> bool:
         """See Stage."""
-        return self._pods.by_slot[slot].is_ready
+        return self._platform.by_slot[slot].is_ready
 
     async def kill(self, slot: str, part: str) -> Struck:
         """See Stage."""
-        pod = self._pods.by_slot[slot]
-        victim = pod.caller
-        self._supervisor.forget(slot)
-        self._supervisor.struck |= {process.pid for process in pod.processes}
-        return _struck(victim, await self._pods.kill(pod, part))
+        return await self._platform.kill(slot, part)
 
     async def retire(self, slot: str) -> Struck:
         """See Stage."""
-        pod = self._pods.by_slot[slot]
-        victim = pod.caller
-        self._supervisor.forget(slot)
-        self._supervisor.struck |= {process.pid for process in pod.processes}
-        return _struck(victim, await self._pods.retire(pod))
+        return await self._platform.retire(slot)
 
     async def healed(self, slot: str, after: Struck, *, deadline_s: float) -> Healed:
         """See Stage."""
-        return await self._supervisor.healed(slot, after, deadline_s=deadline_s)
-
-
-def _struck(victim: str, ended: Sequence[Process]) -> Struck:
-    proof = ", ".join(
-        f"{process.name} (pid {process.pid}) reaped: {process.exit.status}"
-        for process in ended
-        if process.exit is not None
-    )
-    return Struck(victims=(victim,) if ended else (), proof=proof)
+        return await self._platform.healed(slot, after, deadline_s=deadline_s)
 
 
 class SinceLoad:

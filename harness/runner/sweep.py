@@ -11,15 +11,14 @@ import httpx
 import msgspec
 
 from harness.clock import NS_PER_S
-from harness.cluster.pods import Pods
 from harness.cluster.processes import Processes
 from harness.cluster.witness import WitnessProcess
 from harness.errors import HarnessError
 from harness.load.events import EventKind, EventLog
 from harness.plan import HeldCall, PlannedAgent, PlannedFault
+from harness.protocols import Platform
 from harness.runner.conductor import Conductor
 from harness.runner.stage import RunStage
-from harness.runner.supervisor import Supervisor
 from harness.runner.walk import Walk
 from harness.sweep import holds_of, later_holds_of
 
@@ -41,16 +40,15 @@ class SweepWalk(Walk):
         self,
         processes: Processes,
         witness: WitnessProcess,
-        pods: Pods,
+        pods: Platform,
         *,
-        supervisor: Supervisor,
         rate: float | None,
         beside: list[asyncio.Task[None]],
     ) -> str:
         """All strikes; returns how it ended."""
         self._costs.begin(processes)
         await witness.note("phase", "load", {})
-        stage = RunStage(pods=pods, supervisor=supervisor, witness=witness)
+        stage = RunStage(platform=pods, witness=witness)
         async with httpx.AsyncClient(trust_env=False, timeout=POST_S) as http:
             sweep = Sweep(
                 walk=self,
@@ -77,7 +75,7 @@ class Sweep:
     walk: Walk
     stage: RunStage
     conductor: Conductor
-    pods: Pods
+    pods: Platform
     witness: WitnessProcess
     http: httpx.AsyncClient
     events: EventLog

@@ -12,10 +12,9 @@ import yaml
 
 from harness.clock import Clock
 from harness.cluster.components import write_component
-from harness.cluster.pods import Pods
 from harness.cluster.witness import WitnessProcess
 from harness.errors import HarnessError
-from harness.protocols import Broker, Healed, Struck
+from harness.protocols import Broker, Healed, Platform, Struck
 
 POLICIES = "resiliency.yaml"
 GATE_S = 5.0
@@ -34,7 +33,7 @@ class RunSwitchboard:
     witness: WitnessProcess
     http: httpx.AsyncClient
     clock: Clock
-    pods: Pods | None = None
+    pods: Platform | None = None
     """Set when they are there."""
     is_over: bool = False
     """The load is over: what is still in a broker is left behind."""

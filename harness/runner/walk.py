@@ -15,7 +15,7 @@ import httpx
 import msgspec
 
 from harness.clock import NS_PER_S, Clock
-from harness.cluster.pods import Pods
+from harness.cluster.local import RESTART_DELAYS_S
 from harness.cluster.ports import Ports, is_free
 from harness.cluster.processes import Processes
 from harness.cluster.sink import SinkProcess
@@ -23,7 +23,7 @@ from harness.cluster.witness import WitnessProcess
 from harness.errors import HarnessError, OnceproofError
 from harness.facts import RunFacts
 from harness.plan import Plan, PlannedAgent, programs_jsonl
-from harness.protocols import SPANS, EngineSpec
+from harness.protocols import SPANS, EngineSpec, Platform
 from harness.runner.conductor import Conductor, stop
 from harness.runner.costs import Costs
 from harness.runner.display import Display
@@ -36,7 +36,7 @@ from harness.runner.roster import Roster
 from harness.runner.sender import Sender
 from harness.runner.set_up import Provided, SetUp
 from harness.runner.stage import RunStage, SinceLoad
-from harness.runner.supervisor import RESTART_DELAYS_S, Supervisor
+from harness.runner.supervisor import Supervisor
 from harness.runner.switchboard import RunSwitchboard
 from harness.runner.watch import Watch
 from harness.scenario import to_json
@@ -119,14 +119,11 @@ class Walk:
             pods = await set_up.start(witness, store, self._board, undo)
             self._idle = Idle(processes=processes, pods=pods, http=http)
             supervisor = Supervisor(
-                pods=pods,
-                processes=processes,
+                platform=pods,
                 spec=self.spec,
                 roster=Roster.of(self.agents + self.warm_up, self.folder.driver_events),
-                clock=self.clock,
                 http=http,
                 witness=witness,
-                restart_delays_s=self.restart_delays_s,
             )
             self.facts["set_up_s"] = set_up_s = (self.clock.monotonic_ns() - began_ns) / NS_PER_S
             self.display.tell(f"{self.plan.scenario.pods} pods ready in {set_up_s:.1f} s")
@@ -147,9 +144,7 @@ class Walk:
             if sender.has_work:
                 beside.append(asyncio.create_task(sender.run()))
             try:
-                ending = await self._load(
-                    processes, witness, pods, supervisor=supervisor, rate=rate, beside=beside
-                )
+                ending = await self._load(processes, witness, pods, rate=rate, beside=beside)
                 await self._ask(pods, supervisor.roster, http)
                 if set_up.sink is not None and ending == "finished":
                     self._trouble(*await set_up.sink.until_quiet())
@@ -158,7 +153,7 @@ class Walk:
                 for task in beside:
                     await stop(task)
                 self.facts["resubmits_count"] = supervisor.resubmitted_count
-                self._trouble(*supervisor.troubles)
+                self._trouble(*pods.troubles)
 
     def _set_up(self, processes: Processes, ports: Ports, http: httpx.AsyncClient) -> SetUp:
         """What brings up the run's parts; with a sink of spans where the scenario wants them."""
@@ -176,6 +171,7 @@ class Walk:
             ports=ports,
             http=http,
             sink=sink,
+            restart_delays_s=self.restart_delays_s,
         )
 
     async def _warm_up(self, processes: Processes, witness: WitnessProcess) -> float | None:
@@ -242,9 +238,8 @@ class Walk:
         self,
         processes: Processes,
         witness: WitnessProcess,
-        pods: Pods,
+        pods: Platform,
         *,
-        supervisor: Supervisor,
         rate: float | None,
         beside: list[asyncio.Task[None]],
     ) -> str:
@@ -265,9 +260,7 @@ class Walk:
             shape=self.plan.scenario.load.shape,
             rate=rate,
         )
-        stage = RunStage(
-            pods=pods, supervisor=supervisor, witness=since_load, switchboard=self._board
-        )
+        stage = RunStage(platform=pods, witness=since_load, switchboard=self._board)
         conductor = Conductor(plan=self.plan, stage=stage, clock=self.clock, tell=self.display.tell)
         playing = asyncio.create_task(conductor.run())
         try:
@@ -299,7 +292,7 @@ class Walk:
         self.facts |= {"store": self._kept.figures, "store_reason": self._kept.reason}
         return ending
 
-    async def _ask(self, pods: Pods, roster: Roster, http: httpx.AsyncClient) -> None:
+    async def _ask(self, pods: Platform, roster: Roster, http: httpx.AsyncClient) -> None:
         """The engine's own history, while the pods still answer."""
         asker = Asker(
             agents=frozenset(agent.agent for agent in self.agents),

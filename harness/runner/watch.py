@@ -7,11 +7,10 @@ import asyncio
 from dataclasses import dataclass
 
 from harness.clock import NS_PER_S, Clock
-from harness.cluster.pods import Pods
 from harness.cluster.processes import Processes
 from harness.errors import HarnessError
 from harness.plan import Plan
-from harness.protocols import Progress, Witness
+from harness.protocols import Platform, Progress, Witness
 from harness.runner.conductor import Conductor
 from harness.runner.costs import Costs
 from harness.runner.display import Display, Snapshot
@@ -47,7 +46,7 @@ class Watch:
         driver: Driver,
         *,
         witness: Witness,
-        pods: Pods,
+        pods: Platform,
         conductor: Conductor,
         processes: Processes,
         tasks: tuple[asyncio.Task[None], ...],
@@ -112,8 +111,8 @@ class Watch:
                 return
             await self.tick()
 
-    async def until_healed(self, pods: Pods) -> bool:
-        """Give the supervisor time to bring everything back; False when it did not."""
+    async def until_healed(self, pods: Platform) -> bool:
+        """Give the platform time to bring everything back; False when it did not."""
         until = self.clock.monotonic_ns() + FINAL_HEAL_S * NS_PER_S
         while not all(pod.is_ready for pod in pods.by_slot.values()):
             if self.clock.monotonic_ns() > until:
@@ -160,7 +159,7 @@ class Watch:
         seen: DriverProgress,
         progress: Progress,
         speed: float,
-        pods: Pods,
+        pods: Platform,
         conductor: Conductor,
     ) -> Snapshot:
         return Snapshot(

@@ -21,7 +21,7 @@ import pytest
 
 from harness.clock import SystemClock
 from harness.cluster.dapr import DaprCommands
-from harness.cluster.pods import Pod, Pods
+from harness.cluster.pods import Pod
 from harness.cluster.ports import Ports
 from harness.cluster.processes import Processes
 from harness.cluster.witness import WitnessProcess
@@ -31,7 +31,7 @@ from harness.errors import MachineError
 from harness.oracle import outcome_receipt
 from harness.patterns import PATTERN_STEPS
 from harness.plan import Cell, Plan, draw_plan
-from harness.protocols import EngineSpec
+from harness.protocols import EngineSpec, Platform
 from harness.provide.redis import find_redis
 from harness.provide.runtime import find_runtime
 from harness.runner.folder import RunFolder
@@ -100,7 +100,7 @@ class Stand:
 
     spec: EngineSpec
     runner: asyncio.Runner
-    pods: Pods
+    pods: Platform
     pod: Pod
     ledger: Path
     http: httpx.Client
@@ -156,9 +156,11 @@ class Stand:
         """SIGKILL the whole pod, as a run does, and wait for the next incarnation."""
 
         async def replace() -> None:
-            await self.pods.kill(self.pod, "pod")
-            self.pods.launch(self.pod)
-            await self.pods.until_ready(self.pod)
+            bringing_back = asyncio.create_task(self.pods.run())
+            struck = await self.pods.kill(self.pod.slot, "pod")
+            await self.pods.healed(self.pod.slot, struck, deadline_s=DEADLINE_S)
+            bringing_back.cancel()
+            await asyncio.gather(bringing_back, return_exceptions=True)
 
         self.runner.run(replace())
 

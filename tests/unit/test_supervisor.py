@@ -10,13 +10,14 @@ import msgspec
 import pytest
 
 from harness.clock import NS_PER_S, ManualClock
+from harness.cluster.local import RESTART_DELAYS_S, LocalPlatform
 from harness.cluster.pods import Pod, Pods
 from harness.cluster.processes import Exit, Process, Processes
 from harness.errors import HarnessError, MachineError
 from harness.ids import Slot
 from harness.protocols import EngineSpec, Healed, Progress, Struck
 from harness.runner.roster import Roster
-from harness.runner.supervisor import RESTART_DELAYS_S, Supervisor
+from harness.runner.supervisor import Supervisor
 
 PIDS = count(2_000_000)
 """Above the largest process id of any Linux."""
@@ -102,12 +103,11 @@ class Bench:
             slots={"a1": "agents-1", "a2": "agents-1", "a3": "agents-2"},
             programs={"a1": b"{}", "a2": b"{}", "a3": b"{}"},
         )
+        self.platform = LocalPlatform(pods=self.pods, processes=self.processes, clock=self.clock)
         self.supervisor = Supervisor(
-            pods=self.pods,
-            processes=self.processes,
+            platform=self.platform,
             spec=spec(recovery),
             roster=self.roster,
-            clock=self.clock,
             http=httpx.AsyncClient(transport=httpx.MockTransport(self._answer)),
             witness=self.witness,
         )
@@ -138,11 +138,11 @@ class Bench:
     def delete(self, pod: Pod) -> None:
         """A pod's deletion: both parts die."""
         pod.is_ready, pod.is_deleted = False, True
-        self.supervisor.struck |= {process.pid for process in pod.processes}
+        self.platform.struck |= {process.pid for process in pod.processes}
         self.die(*pod.processes)
 
     async def healed(self) -> Healed:
-        return await self.supervisor.healed("agents-1", STRUCK, deadline_s=2.0)
+        return await self.platform.healed("agents-1", STRUCK, deadline_s=2.0)
 
     async def _answer(self, request: httpx.Request) -> httpx.Response:
         agent = msgspec.json.decode(request.content)["agent"]
@@ -200,7 +200,7 @@ def test_a_deleted_pod_is_replaced_at_once(tmp_path: Path) -> None:
     play(bench, story)
 
     assert bench.acts == [("launch", "agents-1.2"), ("ready", "agents-1.2")]
-    assert bench.supervisor.troubles == []
+    assert bench.platform.troubles == []
 
 
 @pytest.mark.parametrize("part", ["worker", "sidecar"])
@@ -213,7 +213,7 @@ def test_a_dead_container_comes_back_in_place_after_a_growing_delay(
     async def story(bench: Bench) -> None:
         pod = bench.pods.by_slot["agents-1"]
         for _ in range(times):
-            bench.supervisor.forget("agents-1")
+            bench.platform.forget("agents-1")
             bench.die(getattr(pod, part))
             await bench.healed()
 
@@ -232,7 +232,7 @@ def test_delays_of_one_part_do_not_slow_the_other(tmp_path: Path) -> None:
     async def story(bench: Bench) -> None:
         pod = bench.pods.by_slot["agents-1"]
         for victim in ("worker", "worker", "sidecar"):
-            bench.supervisor.forget("agents-1")
+            bench.platform.forget("agents-1")
             bench.die(getattr(pod, victim))
             await bench.healed()
 
@@ -264,7 +264,7 @@ def test_a_part_that_dies_again_while_it_comes_back_is_brought_back_too(tmp_path
         ("relaunch worker", "agents-1.3"),
         ("ready", "agents-1.3"),
     ]
-    assert any("ended at its start" in text for text in bench.supervisor.troubles)
+    assert any("ended at its start" in text for text in bench.platform.troubles)
 
 
 def test_the_other_part_dying_as_the_pod_becomes_ready_is_not_lost(tmp_path: Path) -> None:
@@ -308,7 +308,7 @@ def test_a_pod_that_died_by_itself_is_not_ready_while_it_waits(tmp_path: Path) -
     play(bench, story)
 
     assert seen == [False]
-    assert bench.supervisor.troubles == ["worker-agents-1.1 ended by itself (signal SIGKILL)"]
+    assert bench.platform.troubles == ["worker-agents-1.1 ended by itself (signal SIGKILL)"]
 
 
 def test_unfinished_agents_go_to_the_new_incarnation_only(tmp_path: Path) -> None:
@@ -373,7 +373,7 @@ def test_a_pod_killed_during_its_resubmissions_comes_back_again(tmp_path: Path) 
         resumed, hold = asyncio.Event(), asyncio.Event()
 
         async def strike_again() -> None:
-            bench.supervisor.forget("agents-1")
+            bench.platform.forget("agents-1")
             bench.delete(pod)
             resumed.set()
             await hold.wait()
@@ -397,7 +397,7 @@ def test_a_heal_that_never_comes_has_a_deadline(tmp_path: Path) -> None:
 
     async def story(bench: Bench) -> None:
         with pytest.raises(HarnessError, match="agents-1 was not healthy again within"):
-            await bench.supervisor.healed("agents-1", STRUCK, deadline_s=0.01)
+            await bench.platform.healed("agents-1", STRUCK, deadline_s=0.01)
 
     play(Bench(tmp_path), story)
 
@@ -411,7 +411,7 @@ def test_a_restart_before_the_strike_is_no_heal_of_it(tmp_path: Path) -> None:
         for _ in range(20):
             await asyncio.sleep(0)
         assert (pod.incarnation, pod.is_ready) == (2, True)
-        bench.supervisor.forget("agents-1")
+        bench.platform.forget("agents-1")
         bench.delete(pod)
         assert (await bench.healed()).caller == "agents-1.3"
 

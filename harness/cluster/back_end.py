@@ -1,0 +1,49 @@
+"""Where pods can live: the seam between a run and the machine or the cluster that carries it.
+
+`provide` chooses one; `runner` asks it for a platform and knows no more of it. Back ends: `local`.
+"""
+
+from pathlib import Path
+from typing import Protocol
+
+import httpx
+
+from harness.clock import Clock
+from harness.cluster.dapr import ControlPlane, DaprCommands
+from harness.cluster.pods import PodTemplate
+from harness.cluster.ports import Ports
+from harness.cluster.processes import Processes
+from harness.protocols import Platform
+
+
+class BackEnd(Protocol):
+    """One kind of place."""
+
+    @property
+    def host(self) -> str:
+        """The address on which pods reach what the harness starts, such as the witness."""
+
+    def control_plane(
+        self,
+        commands: DaprCommands | None,
+        *,
+        processes: Processes,
+        ports: Ports,
+        folder: Path,
+        clock: Clock,
+    ) -> ControlPlane | None:
+        """Dapr's control plane, not yet started; None where the place has its own."""
+
+    def platform(
+        self,
+        template: PodTemplate,
+        slots: tuple[str, ...],
+        *,
+        processes: Processes,
+        ports: Ports,
+        clock: Clock,
+        http: httpx.AsyncClient,
+        address_book: Path,
+        restart_delays_s: tuple[float, ...],
+    ) -> Platform:
+        """Every slot of a run, nothing started yet; ``address_book`` is kept for the driver."""

@@ -1,0 +1,242 @@
+"""The local back end: pods are process groups of this machine, and what died comes back here.
+
+The same for all engines, and the only place that restarts anything on this platform. A deleted pod
+is replaced at once; a dead container comes back in place after a growing delay, as a kubelet would
+do it. Nothing here knows why something died.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+
+from harness.clock import NS_PER_S, Clock
+from harness.cluster.dapr import ControlPlane, DaprCommands
+from harness.cluster.pods import Pod, Pods, PodTemplate
+from harness.cluster.ports import Ports
+from harness.cluster.processes import Process, Processes
+from harness.errors import HarnessError, MachineError
+from harness.protocols import Healed, Platform, Struck
+from harness.protocols import Pod as AnyPod
+
+RESTART_DELAYS_S = (0.0, 1.0, 2.0, 4.0, 8.0)
+"""Of the n-th container restart of a pod; the last one stays."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Restart:
+    """One thing that was brought back."""
+
+    caller: str
+    parts_ns: dict[str, int]
+
+
+class LocalPlatform:
+    """Watches one run's pods and brings them back. Implements Platform."""
+
+    def __init__(
+        self,
+        *,
+        pods: Pods,
+        processes: Processes,
+        clock: Clock,
+        restart_delays_s: tuple[float, ...] = RESTART_DELAYS_S,
+    ) -> None:
+        self._restart_delays_s = restart_delays_s
+        self._pods = pods
+        self.by_slot = pods.by_slot
+        self._processes = processes
+        self._clock = clock
+        self._exits: asyncio.Queue[Process] = asyncio.Queue()
+        processes.on_exit.append(self._exits)
+        self._healed = asyncio.Condition()
+        self._restarts: dict[str, Restart] = {}
+        self.restarted: asyncio.Queue[AnyPod] = asyncio.Queue()
+        self.troubles: list[str] = []
+        self.struck: set[int] = set()
+        """Process ids that a fault killed."""
+
+    async def start(self) -> None:
+        """See Platform."""
+        for pod in self.by_slot.values():
+            self._pods.launch(pod)
+        async with asyncio.TaskGroup() as group:
+            for pod in self.by_slot.values():
+                group.create_task(self._pods.until_ready(pod))
+
+    async def stop(self) -> None:
+        """See Platform."""
+        await self._pods.stop()
+
+    async def run(self) -> None:
+        """See Platform."""
+        async with asyncio.TaskGroup() as group:
+            busy: dict[str, asyncio.Task[None]] = {}
+            while True:
+                process = await self._exits.get()
+                pod = self._owner(process)
+                if pod is None:
+                    continue
+                if process.pid not in self.struck and process.exit is not None:
+                    self.troubles.append(f"{process.name} ended by itself ({process.exit.status})")
+                if pod.is_ready:
+                    pod.is_ready = False
+                    self._pods.publish()
+                current = busy.get(pod.slot)
+                if current is None or current.done():
+                    busy[pod.slot] = group.create_task(self._care_for(pod))
+
+    async def kill(self, slot: str, part: str) -> Struck:
+        """See Platform."""
+        pod, victim = self._about_to_strike(slot)
+        return _struck(victim, await self._pods.kill(pod, part))
+
+    async def retire(self, slot: str) -> Struck:
+        """See Platform."""
+        pod, victim = self._about_to_strike(slot)
+        return _struck(victim, await self._pods.retire(pod))
+
+    async def healed(self, slot: str, after: Struck, *, deadline_s: float) -> Healed:
+        """See Platform."""
+        pod = self.by_slot[slot]
+        try:
+            async with asyncio.timeout(deadline_s), self._healed:
+                await self._healed.wait_for(lambda: pod.is_ready and slot in self._restarts)
+        except TimeoutError:
+            raise HarnessError(f"{slot} was not healthy again within {deadline_s:g} s") from None
+        restart = self._restarts.pop(slot)
+        return Healed(caller=restart.caller, parts_ns=restart.parts_ns)
+
+    def forget(self, slot: str) -> None:
+        """A strike follows: restarts before it do not count as its heal."""
+        self._restarts.pop(slot, None)
+
+    def _about_to_strike(self, slot: str) -> tuple[Pod, str]:
+        """The pod, and who it is before the strike."""
+        pod = self.by_slot[slot]
+        self.forget(slot)
+        self.struck |= {process.pid for process in pod.processes}
+        return pod, pod.caller
+
+    def _owner(self, process: Process) -> Pod | None:
+        for pod in self.by_slot.values():
+            if process in (pod.worker, pod.sidecar):
+                return pod
+        return None
+
+    async def _care_for(self, pod: Pod) -> None:
+        """Bring the pod back until nothing in it is dead: nobody else sees what dies meanwhile."""
+        while any(process.exit is not None for process in pod.processes):
+            await self._bring_back(pod)
+            self.restarted.put_nowait(pod)
+
+    async def _bring_back(self, pod: Pod) -> None:
+        """Until the pod is healthy; parts that die again meanwhile are brought back too."""
+        died_ns = self._clock.monotonic_ns()
+        delay_ns = 0
+        while True:
+            began_ns = self._clock.monotonic_ns()
+            delay_ns += await self._spawn(pod)
+            spawned_ns = self._clock.monotonic_ns()
+            try:
+                await self._pods.until_ready(pod)
+            except MachineError as error:
+                self.troubles.append(str(error).splitlines()[0])
+                dead = [process for process in pod.processes if process.exit is not None]
+                if not dead:
+                    await self._pods.kill(pod, "worker")
+                continue
+            break
+        ready_ns = self._clock.monotonic_ns()
+        self._restarts[pod.slot] = Restart(
+            caller=pod.caller,
+            parts_ns={
+                "restart_delay": delay_ns,
+                "process_start": max(0, spawned_ns - began_ns - delay_ns),
+                "ready": ready_ns - spawned_ns,
+                "total": ready_ns - died_ns,
+            },
+        )
+        async with self._healed:
+            self._healed.notify_all()
+
+    async def _spawn(self, pod: Pod) -> int:
+        """Spawn what is dead, after its delay; returns the delay in nanoseconds."""
+        if pod.is_deleted:
+            for process in pod.processes:
+                await process.exited.wait()
+            self._pods.launch(pod)
+            return 0
+        dead = [
+            part
+            for part, process in (("sidecar", pod.sidecar), ("worker", pod.worker))
+            if process is not None and process.exit is not None
+        ]
+        last = len(self._restart_delays_s) - 1
+        delays = [self._restart_delays_s[min(pod.restarts[part], last)] for part in dead]
+        delay_s = max(delays, default=0.0)
+        await self._clock.sleep_s(delay_s)
+        if pod.is_deleted:
+            return int(delay_s * NS_PER_S) + await self._spawn(pod)
+        for part in dead:
+            pod.restarts[part] += 1
+            self._pods.relaunch(pod, part)
+        return int(delay_s * NS_PER_S)
+
+
+def _struck(victim: str, ended: Sequence[Process]) -> Struck:
+    proof = ", ".join(
+        f"{process.name} (pid {process.pid}) reaped: {process.exit.status}"
+        for process in ended
+        if process.exit is not None
+    )
+    return Struck(victims=(victim,) if ended else (), proof=proof)
+
+
+class LocalBackEnd:
+    """Implements BackEnd."""
+
+    host = "127.0.0.1"
+
+    def control_plane(
+        self,
+        commands: DaprCommands | None,
+        *,
+        processes: Processes,
+        ports: Ports,
+        folder: Path,
+        clock: Clock,
+    ) -> ControlPlane | None:
+        """See BackEnd."""
+        assert commands is not None
+        return ControlPlane(
+            commands=commands, processes=processes, ports=ports, folder=folder, clock=clock
+        )
+
+    def platform(
+        self,
+        template: PodTemplate,
+        slots: tuple[str, ...],
+        *,
+        processes: Processes,
+        ports: Ports,
+        clock: Clock,
+        http: httpx.AsyncClient,
+        address_book: Path,
+        restart_delays_s: tuple[float, ...],
+    ) -> Platform:
+        """See BackEnd."""
+        pods = Pods(
+            template,
+            slots,
+            processes=processes,
+            ports=ports,
+            clock=clock,
+            http=http,
+            address_book=address_book,
+        )
+        return LocalPlatform(
+            pods=pods, processes=processes, clock=clock, restart_delays_s=restart_delays_s
+        )
