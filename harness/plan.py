@@ -75,6 +75,12 @@ class PlannedFault:
     """Of crash_step: the call that whoever makes it does not survive."""
     to: str = ""
     """Of a broker_swap: the broker that messages go over afterwards."""
+    member: str = ""
+    """Of kill_scheduler: which one, as FaultSpec says; any is drawn."""
+    grace: bool = False
+    """As FaultSpec says."""
+    down_s: float | None = 0.0
+    """As FaultSpec says."""
     point: str = ""
     """Of a sweep: where it meets the calls of ``agents``; else progress decides."""
     agents: tuple[str, ...] = ()
@@ -174,7 +180,11 @@ def draw_faults(scenario: Scenario, seed: int) -> tuple[PlannedFault, ...]:
         span = (spec.progress_to - spec.progress_from) / spec.count
         for number in range(spec.count):
             at = spec.progress_from + (number + chance.uniform(0.1, 0.9)) * span
-            planned.append((at, spec, chance.choice(slots)))
+            slot = chance.choice(slots)
+            member = spec.member if spec.kind == "kill_scheduler" else ""
+            if member == "any":
+                member = str(chance.randrange(scenario.schedulers))
+            planned.append((at, spec, slot, member))
     planned.sort(key=lambda entry: entry[0])
     return tuple(
         PlannedFault(
@@ -185,8 +195,11 @@ def draw_faults(scenario: Scenario, seed: int) -> tuple[PlannedFault, ...]:
             in_flight_min=spec.in_flight_min,
             after_s=spec.after_s,
             to=spec.to,
+            member=member,
+            grace=spec.grace,
+            down_s=spec.down_s,
         )
-        for number, (at, spec, slot) in enumerate(planned, start=1)
+        for number, (at, spec, slot, member) in enumerate(planned, start=1)
     )
 
 

@@ -284,12 +284,37 @@ class Switchboard(Protocol):
         """Pods that start from now on use this broker; those that run keep theirs."""
 
 
+class ControlPlane(Protocol):
+    """Dapr's servers that all sidecars share; each keeps its files when it is brought back."""
+
+    async def kill(self, part: str, member: str, *, is_graceful: bool) -> Struck:
+        """End a ``scheduler`` or ``placement``, by SIGKILL or by SIGTERM first, and reap.
+
+        ``member`` is its number, or the ``leader`` or a ``follower`` of the schedulers' etcd.
+
+        Raises:
+            HarnessError: there is no such member now.
+        """
+
+    async def restore(self, *, after_s: float | None, deadline_s: float) -> Healed:
+        """Bring back what was killed last, ``after_s`` from now, and wait until it takes part.
+
+        None leaves it dead, and waits until the others have shared its work among them.
+
+        Raises:
+            HarnessError: nothing was killed.
+            MachineError: not within ``deadline_s``.
+        """
+
+
 class Stage(Protocol):
     """All that a fault may touch."""
 
     witness: Witness
     switchboard: Switchboard | None
     """None in a run without messages."""
+    control_plane: ControlPlane | None
+    """None for an engine without Dapr."""
 
     def slots(self) -> tuple[str, ...]:
         """The pods' places."""

@@ -31,6 +31,8 @@ PATTERNS = (
     "poison",
 )
 AGENTS_MAX, PODS_MAX, STEPS_MAX, FAULTS_MAX = 200_000, 64, 1000, 1000
+SCHEDULERS_MAX = 7
+MEMBERS = ("any", "leader", "follower")
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
@@ -132,6 +134,12 @@ class FaultSpec:
     """Seconds from the begin of the load before which it does not strike; for agents that wait."""
     to: str = ""
     """Of a broker_swap: the broker that messages go over afterwards."""
+    member: str = "any"
+    """Of kill_scheduler: any (drawn), a number from 0, or leader or follower of their etcd."""
+    grace: bool = False
+    """Of kill_scheduler and kill_placement: by SIGTERM, with SIGKILL only if that does not do."""
+    down_s: float | None = 0.0
+    """Of kill_scheduler and kill_placement: seconds until it is started again; null: never."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,6 +159,10 @@ class Scenario:
     llm: LlmSpec = LlmSpec()
     pods: int = 3
     """Slots; each runs one worker, with its sidecar if the engine has one."""
+    schedulers: int = 1
+    """Of Dapr's control plane: 3 are what its chart runs, as one cluster of etcd."""
+    debug: bool = False
+    """Dapr's processes log at level debug; it costs them something."""
     faults: tuple[FaultSpec, ...] = ()
     broker: str = "none"
     """Agents are started and report by messages over it; --broker names another one."""
@@ -264,7 +276,9 @@ def problems_of(scenario: Scenario) -> list[str]:
         ),
         *_load_checks(scenario.load),
         *_llm_checks(scenario.llm),
+        *_within("schedulers", scenario.schedulers, 1, SCHEDULERS_MAX),
         *(check for fault in scenario.faults for check in _fault_checks(fault)),
+        *_scheduler_checks(scenario),
     ]
     return [text for is_fine, text in checks if not is_fine]
 
@@ -324,6 +338,46 @@ def _fault_checks(fault: FaultSpec) -> list[tuple[bool, str]]:
             0 <= fault.progress_from < fault.progress_to <= 1,
             f"fault {fault.kind}: progress_from is {fault.progress_from} and progress_to "
             f"{fault.progress_to}, expected 0 <= from < to <= 1",
+        ),
+    ]
+
+
+def _scheduler_checks(scenario: Scenario) -> list[tuple[bool, str]]:
+    """Members that there are, and never so many dead that their etcd has no majority."""
+    count = scenario.schedulers
+    own = [fault for fault in scenario.faults if fault.kind in ("kill_scheduler", "kill_placement")]
+    numbers = tuple(str(number) for number in range(count))
+    left_dead = sum(
+        fault.count for fault in own if fault.kind == "kill_scheduler" and fault.down_s is None
+    )
+    return [
+        *(
+            (
+                fault.member in (*MEMBERS, *numbers),
+                f"fault {fault.kind}: member is {fault.member!r}, known: "
+                f"{', '.join((*MEMBERS, *numbers))}, with schedulers={count}",
+            )
+            for fault in own
+        ),
+        (
+            count > 1 or all(fault.member != "follower" for fault in own),
+            "fault kill_scheduler: one scheduler has no follower; set schedulers=3",
+        ),
+        (
+            left_dead <= (count - 1) // 2,
+            f"fault kill_scheduler: {left_dead} of {count} schedulers stay dead (down_s is null), "
+            f"expected at most {(count - 1) // 2}: their etcd needs a majority",
+        ),
+        (
+            all(fault.down_s is not None for fault in own if fault.kind == "kill_placement"),
+            "fault kill_placement: down_s is null, expected a number: there is no other one",
+        ),
+        *(
+            (
+                fault.down_s is None or 0 <= fault.down_s < math.inf,
+                f"fault {fault.kind}: down_s is {fault.down_s}, expected 0 or more, or null",
+            )
+            for fault in own
         ),
     ]
 

@@ -16,6 +16,7 @@ from scenarios.patterns_throttle import SCENARIO as PATTERNS_THROTTLE
 from scenarios.pod_kill import SCENARIO as POD_KILL
 from scenarios.poison import SCENARIO as POISON
 from scenarios.scale import SCENARIO as SCALE
+from scenarios.scheduler_kill import SCENARIO as SCHEDULER_KILL
 from scenarios.throttle import SCENARIO as THROTTLE
 from scenarios.tracing import SCENARIO as TRACING
 
@@ -39,5 +40,6 @@ SCENARIOS: dict[str, Scenario] = {
         FLASH_CROWD,
         BROKER_SWAP,
         BROKER_SWAP_HARD,
+        SCHEDULER_KILL,
     )
 }

@@ -31,6 +31,8 @@ class BackEnd(Protocol):
         ports: Ports,
         folder: Path,
         clock: Clock,
+        schedulers: int,
+        log_level: str,
     ) -> ControlPlane | None:
         """Dapr's control plane, not yet started; None where the place has its own."""
 

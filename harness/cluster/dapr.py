@@ -1,4 +1,4 @@
-"""Dapr's processes on loopback: placement and scheduler once a run, a sidecar for each pod.
+"""Dapr's processes on loopback: placement and schedulers once a run, a sidecar for each pod.
 
 The commands come from `provide`; here are only flags. Every listener is told its address, since the
 defaults of several bind to all of them.
@@ -6,16 +6,20 @@ defaults of several bind to all of them.
 Source: cmd/{daprd,placement,scheduler}/options of Dapr 1.18.2.
 """
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
 import yaml
 
-from harness.clock import Clock
+from harness.clock import NS_PER_S, Clock
+from harness.cluster.etcd import leads, leases, until_taking_part
 from harness.cluster.health import until_healthy
 from harness.cluster.ports import Ports
 from harness.cluster.processes import Process, Processes
+from harness.errors import HarnessError
+from harness.protocols import Healed, Struck
 
 APP_ID = "onceproof-agents"
 """The app, where an engine has one; its pods are replicas, as in a Deployment."""
@@ -48,8 +52,27 @@ class SidecarPorts:
         )
 
 
+@dataclass(slots=True, kw_only=True)
+class Server:
+    """One server of the control plane; a restart keeps its name, flags, ports and files."""
+
+    name: str
+    command: tuple[str, ...]
+    health: str
+    id: str = ""
+    """Of a scheduler, in the etcd cluster."""
+    etcd: str = ""
+    """Of a scheduler: where its etcd answers clients."""
+    process: Process | None = None
+
+    @property
+    def is_alive(self) -> bool:
+        """It was started, and has not ended."""
+        return self.process is not None and self.process.exit is None
+
+
 class ControlPlane:
-    """Placement and one scheduler."""
+    """Placement and the schedulers. Implements `harness.protocols.ControlPlane`."""
 
     def __init__(
         self,
@@ -59,32 +82,123 @@ class ControlPlane:
         ports: Ports,
         folder: Path,
         clock: Clock,
+        schedulers: int = 1,
+        log_level: str = "info",
     ) -> None:
-        """``folder`` keeps the scheduler's etcd and the sidecars' files for the run."""
+        """``folder`` keeps the schedulers' etcd and the sidecars' files for the run."""
         self._commands = commands
         self._processes = processes
         self._ports = ports
         self._folder = folder
         self._clock = clock
+        self._log_level = log_level
+        self._schedulers_count = schedulers
         self.placement_address = ""
-        self.scheduler_address = ""
-        self._running: list[Process] = []
+        self.scheduler_addresses: tuple[str, ...] = ()
+        self._placement: tuple[Server, ...] = ()
+        self.schedulers: tuple[Server, ...] = ()
+        """Known when it has started."""
+        self._leases: dict[str, str] = {}
+        """Scheduler's id -> its lease before the last strike."""
+        self._struck: Server | None = None
+        self._http: httpx.AsyncClient | None = None
 
     async def start(self, http: httpx.AsyncClient) -> None:
-        """Start both side by side; return when both are healthy.
+        """Start all side by side; return when they are healthy and share the jobs among them.
 
         Raises:
             MachineError: one died or was not ready in time.
         """
-        placement, placement_health = self._start_placement()
-        scheduler, scheduler_health = self._start_scheduler()
-        self._running = [placement, scheduler]
-        for process, url in ((placement, placement_health), (scheduler, scheduler_health)):
-            await until_healthy(http, url, process, clock=self._clock, deadline_s=READY_S)
+        self._http = http
+        self._placement = (self._described_placement(),)
+        self.schedulers = self._described_schedulers()
+        servers = (*self._placement, *self.schedulers)
+        for server in servers:
+            server.process = self._processes.start(server.name, server.command)
+        for server in servers:
+            await self._until_healthy(server, READY_S)
+        ids = {server.id for server in self.schedulers}
+        await self._until_taking_part(lambda seen: set(seen) == ids, READY_S)
 
     async def stop(self) -> None:
-        """End both."""
-        await self._processes.stop(self._running)
+        """End all."""
+        servers = (*self._placement, *self.schedulers)
+        await self._processes.stop([one.process for one in servers if one.process is not None])
+
+    async def kill(self, part: str, member: str, *, is_graceful: bool) -> Struck:
+        """See protocols.ControlPlane."""
+        assert self._http is not None
+        server = await self._member(part, member)
+        assert server.process is not None
+        role = ""
+        if part == "scheduler":
+            self._leases = await leases(self._http, server.etcd)
+            role = "leader of etcd, " if await leads(self._http, server.etcd) else ""
+        self._struck = server
+        if is_graceful:
+            await self._processes.stop([server.process])
+        else:
+            await self._processes.kill([server.process])
+        assert server.process.exit is not None
+        status = server.process.exit.status
+        proof = f"{server.name} ({role}pid {server.process.pid}) reaped: {status}"
+        return Struck(victims=(), proof=proof)
+
+    async def restore(self, *, after_s: float | None, deadline_s: float) -> Healed:
+        """See protocols.ControlPlane."""
+        server = self._struck
+        if server is None or server.process is None:
+            raise HarnessError("nothing of the control plane was struck, to be brought back")
+        began_ns = self._clock.monotonic_ns()
+        old = self._leases.get(server.id)
+        if after_s is None:
+            await self._until_taking_part(lambda seen: server.id not in seen, deadline_s)
+        else:
+            await self._clock.sleep_s(after_s)
+            server.process = self._processes.start(server.name, server.command)
+            await self._until_healthy(server, deadline_s)
+        ready_ns = self._clock.monotonic_ns()
+        if server.id and after_s is not None:
+            await self._until_taking_part(
+                lambda seen: seen.get(server.id) not in (None, old), deadline_s
+            )
+        ended_ns = self._clock.monotonic_ns()
+        delay_ns = int((after_s or 0) * NS_PER_S)
+        return Healed(
+            caller=server.name if after_s is not None else f"the others without {server.name}",
+            parts_ns={
+                "restart_delay": delay_ns,
+                "ready": ready_ns - began_ns - delay_ns,
+                "total": ended_ns - began_ns,
+            },
+        )
+
+    async def _member(self, part: str, member: str) -> Server:
+        """The living one that a fault means: from a number on, or by its part in etcd."""
+        assert self._http is not None
+        servers = self.schedulers if part == "scheduler" else self._placement
+        first = 0 if member in ("leader", "follower") else int(member or 0)
+        for server in (*servers[first:], *servers[:first]):
+            if server.is_alive and (
+                member not in ("leader", "follower")
+                or await leads(self._http, server.etcd) is (member == "leader")
+            ):
+                return server
+        raise HarnessError(f"no {part} lives that is {member or 'any'}, so none is struck")
+
+    async def _until_healthy(self, server: Server, deadline_s: float) -> None:
+        assert self._http is not None and server.process is not None
+        await until_healthy(
+            self._http, server.health, server.process, clock=self._clock, deadline_s=deadline_s
+        )
+
+    async def _until_taking_part(
+        self, is_so: Callable[[Mapping[str, str]], bool], deadline_s: float
+    ) -> None:
+        """All living schedulers see the same."""
+        assert self._http is not None
+        urls = [server.etcd for server in self.schedulers if server.is_alive]
+        await until_taking_part(self._http, urls, is_so, clock=self._clock, deadline_s=deadline_s)
 
     def sidecar_command(
         self, ports: SidecarPorts, resources: Path, *, app_id: str = APP_ID, app_port: int = 0
@@ -102,10 +216,10 @@ class ControlPlane:
             *("--metrics-port", str(ports.metrics)),
             *("--metrics-listen-address", "127.0.0.1"),
             *("--placement-host-address", self.placement_address),
-            *("--scheduler-host-address", self.scheduler_address),
+            *("--scheduler-host-address", ",".join(self.scheduler_addresses)),
             *("--resources-path", str(resources)),
             *("--config", str(self._folder / "configuration.yaml")),
-            *("--log-level", "info"),
+            *("--log-level", self._log_level),
         )
 
     def write_configuration(self, *, spans_to: str = "") -> None:
@@ -130,7 +244,7 @@ class ControlPlane:
         self._folder.mkdir(parents=True, exist_ok=True)
         (self._folder / "configuration.yaml").write_text(yaml.safe_dump(content, sort_keys=False))
 
-    def _start_placement(self) -> tuple[Process, str]:
+    def _described_placement(self) -> Server:
         port, health, raft = (self._ports.take() for _ in range(3))
         self.placement_address = f"127.0.0.1:{port}"
         command = (
@@ -139,25 +253,51 @@ class ControlPlane:
             *("--healthz-port", str(health), "--healthz-listen-address", "127.0.0.1"),
             *("--id", "dapr-placement-0"),
             *("--initial-cluster", f"dapr-placement-0=127.0.0.1:{raft}"),
+            *("--log-level", self._log_level),
             "--enable-metrics=false",
         )
-        return self._processes.start("placement", command), f"http://127.0.0.1:{health}/healthz"
+        return Server(name="placement", command=command, health=_healthz(health))
 
-    def _start_scheduler(self) -> tuple[Process, str]:
-        port, health, client, peer = (self._ports.take() for _ in range(4))
-        self.scheduler_address = f"127.0.0.1:{port}"
-        command = (
-            *self._commands.scheduler,
-            *("--port", str(port), "--listen-address", "127.0.0.1"),
-            *("--override-broadcast-host-port", self.scheduler_address),
-            *("--healthz-port", str(health), "--healthz-listen-address", "127.0.0.1"),
-            *("--id", "dapr-scheduler-server-0"),
-            *("--etcd-data-dir", str(self._folder / "etcd")),
-            *("--etcd-client-port", str(client), "--etcd-client-listen-address", "127.0.0.1"),
-            *("--etcd-initial-cluster", f"dapr-scheduler-server-0=http://127.0.0.1:{peer}"),
-            "--enable-metrics=false",
+    def _described_schedulers(self) -> tuple[Server, ...]:
+        """One cluster of embedded etcd; a folder each, as one marks its folder as in use."""
+        count = self._schedulers_count
+        peers = [self._ports.take() for _ in range(count)]
+        ids = [f"dapr-scheduler-server-{number}" for number in range(count)]
+        cluster = ",".join(
+            f"{id}=http://127.0.0.1:{peer}" for id, peer in zip(ids, peers, strict=True)
         )
-        return self._processes.start("scheduler", command), f"http://127.0.0.1:{health}/healthz"
+        servers = []
+        for number, id in enumerate(ids):
+            port, health, client = (self._ports.take() for _ in range(3))
+            address = f"127.0.0.1:{port}"
+            self.scheduler_addresses += (address,)
+            command = (
+                *self._commands.scheduler,
+                *("--port", str(port), "--listen-address", "127.0.0.1"),
+                *("--override-broadcast-host-port", address),
+                *("--healthz-port", str(health), "--healthz-listen-address", "127.0.0.1"),
+                *("--id", id),
+                *("--etcd-data-dir", str(self._folder / f"etcd-{number}")),
+                *("--etcd-client-port", str(client)),
+                *("--etcd-client-listen-address", "127.0.0.1"),
+                *("--etcd-initial-cluster", cluster),
+                *("--log-level", self._log_level),
+                "--enable-metrics=false",
+            )
+            servers.append(
+                Server(
+                    name="scheduler" if count == 1 else f"scheduler-{number}",
+                    command=command,
+                    health=_healthz(health),
+                    id=id,
+                    etcd=f"http://127.0.0.1:{client}",
+                )
+            )
+        return tuple(servers)
+
+
+def _healthz(port: int) -> str:
+    return f"http://127.0.0.1:{port}/healthz"
 
 
 def _tracing(spans_to: str) -> dict[str, object]:

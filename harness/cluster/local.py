@@ -208,11 +208,19 @@ class LocalBackEnd:
         ports: Ports,
         folder: Path,
         clock: Clock,
+        schedulers: int,
+        log_level: str,
     ) -> ControlPlane | None:
         """See BackEnd."""
         assert commands is not None
         return ControlPlane(
-            commands=commands, processes=processes, ports=ports, folder=folder, clock=clock
+            commands=commands,
+            processes=processes,
+            ports=ports,
+            folder=folder,
+            clock=clock,
+            schedulers=schedulers,
+            log_level=log_level,
         )
 
     def platform(

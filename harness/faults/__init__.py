@@ -1,5 +1,6 @@
 """What strikes, in one registry. Each acts through Stage only."""
 
+from harness.faults.control_plane import KillPlacement, KillScheduler
 from harness.faults.crashes import CrashStep
 from harness.faults.drops import DropAnswer
 from harness.faults.kills import KillAll, KillPod, KillSidecar, KillWorker
@@ -16,4 +17,6 @@ FAULTS: dict[str, Fault] = {
     "broker_swap": BrokerSwap(),
     "broker_swap_hard": BrokerSwapHard(),
     "broker_kill": BrokerKill(),
+    "kill_scheduler": KillScheduler(),
+    "kill_placement": KillPlacement(),
 }

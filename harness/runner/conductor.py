@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import asdict
 
 from harness.clock import NS_PER_S, Clock
-from harness.errors import HarnessError
+from harness.errors import HarnessError, MachineError
 from harness.faults import FAULTS
 from harness.plan import Plan, PlannedFault
 from harness.protocols import Stage
@@ -46,7 +46,7 @@ class Conductor:
             await self._until_due(planned, began_ns)
             try:
                 await self.play(planned)
-            except HarnessError as error:
+            except (HarnessError, MachineError) as error:
                 self.is_healing = False
                 self.troubles.append(str(error))
         self.is_done = True
@@ -93,7 +93,8 @@ class Conductor:
         self.struck_count += bool(struck.proof)
         if after_strike is not None:
             await after_strike()
-        self._tell(f"{planned.name}: struck {victim} ({struck.proof or 'no proof'})")
+        whom = victim if struck.victims or not fault.is_shared else "what all pods share"
+        self._tell(f"{planned.name}: struck {whom} ({struck.proof or 'no proof'})")
         healed = await fault.heal(self._stage, planned, struck)
         detail |= {
             "proof": f"{struck.proof}; health seen again as {healed.caller}",
@@ -103,9 +104,7 @@ class Conductor:
         self.last_heal_ns = self._clock.monotonic_ns()
         self.is_healing = False
         total_s = asdict(healed)["parts_ns"].get("total", 0) / 1e9
-        self._tell(
-            f"{planned.name}: {planned.slot} healthy again as {healed.caller}, {total_s:.1f} s"
-        )
+        self._tell(f"{planned.name}: healthy again as {healed.caller}, {total_s:.1f} s")
 
 
 async def stop(task: asyncio.Task[None]) -> None:

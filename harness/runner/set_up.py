@@ -81,6 +81,7 @@ class SetUp:
         witness: WitnessProcess,
         store: Store,
         switchboard: RunSwitchboard | None,
+        control_plane: ControlPlane | None,
         undo: contextlib.AsyncExitStack,
     ) -> Platform:
         """Start everything and wait until it is healthy; ``undo`` ends it in reverse order.
@@ -96,7 +97,6 @@ class SetUp:
             # Before the sidecars: one that is there first tries, and waits, in vain.
             undo.push_async_callback(self.sink.stop)
             await self.sink.start(run=self.folder.root.name, file=self.folder.spans)
-        control_plane = self._control_plane()
         if control_plane is not None:
             undo.push_async_callback(control_plane.stop)
         async with asyncio.TaskGroup() as group:
@@ -203,8 +203,8 @@ class SetUp:
         )
         return make_store(self.plan.cell.store, place)
 
-    def _control_plane(self) -> ControlPlane | None:
-        """Placement and scheduler, for engines that need them."""
+    def control_plane(self) -> ControlPlane | None:
+        """Placement and schedulers, not yet started; None for engines without Dapr."""
         if not self.spec.needs_dapr:
             return None
         return self.provided.back_end.control_plane(
@@ -213,6 +213,8 @@ class SetUp:
             ports=self.ports,
             folder=self.folder.state / "dapr",
             clock=self.clock,
+            schedulers=self.plan.scenario.schedulers,
+            log_level="debug" if self.plan.scenario.debug else "info",
         )
 
     def _pods(

@@ -4,7 +4,15 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from harness.plan import HeldCall
-from harness.protocols import Healed, Platform, Progress, Struck, Switchboard, Witness
+from harness.protocols import (
+    ControlPlane,
+    Healed,
+    Platform,
+    Progress,
+    Struck,
+    Switchboard,
+    Witness,
+)
 
 
 class RunStage:
@@ -16,8 +24,10 @@ class RunStage:
         platform: Platform,
         witness: Witness,
         switchboard: Switchboard | None = None,
+        control_plane: ControlPlane | None = None,
     ) -> None:
         self.switchboard = switchboard
+        self.control_plane = control_plane
         self._platform = platform
         self.witness = witness
 

@@ -15,6 +15,7 @@ import httpx
 import msgspec
 
 from harness.clock import NS_PER_S, Clock
+from harness.cluster.dapr import ControlPlane
 from harness.cluster.local import RESTART_DELAYS_S
 from harness.cluster.ports import Ports, is_free
 from harness.cluster.processes import Processes
@@ -66,6 +67,7 @@ class Walk:
     _offset_ns: int = 0
     """Wall clock less monotonic clock at the begin of the run."""
     _board: RunSwitchboard | None = None
+    _control_plane: ControlPlane | None = None
 
     def __post_init__(self) -> None:
         self._watch = Watch(
@@ -116,7 +118,8 @@ class Walk:
             store = set_up.store()
             self._board = set_up.switchboard(witness)
             self._kept = Kept(store=store, slots=self.folder.state / "slots")
-            pods = await set_up.start(witness, store, self._board, undo)
+            self._control_plane = set_up.control_plane()
+            pods = await set_up.start(witness, store, self._board, self._control_plane, undo)
             self._idle = Idle(processes=processes, pods=pods, http=http)
             supervisor = Supervisor(
                 platform=pods,
@@ -260,8 +263,7 @@ class Walk:
             shape=self.plan.scenario.load.shape,
             rate=rate,
         )
-        stage = RunStage(platform=pods, witness=since_load, switchboard=self._board)
-        conductor = Conductor(plan=self.plan, stage=stage, clock=self.clock, tell=self.display.tell)
+        conductor = self._conductor(pods, since_load)
         playing = asyncio.create_task(conductor.run())
         try:
             ending = await self._watch.until_over(
@@ -291,6 +293,15 @@ class Walk:
         await self._kept.end()
         self.facts |= {"store": self._kept.figures, "store_reason": self._kept.reason}
         return ending
+
+    def _conductor(self, pods: Platform, witness: SinceLoad) -> Conductor:
+        stage = RunStage(
+            platform=pods,
+            witness=witness,
+            switchboard=self._board,
+            control_plane=self._control_plane,
+        )
+        return Conductor(plan=self.plan, stage=stage, clock=self.clock, tell=self.display.tell)
 
     async def _ask(self, pods: Platform, roster: Roster, http: httpx.AsyncClient) -> None:
         """The engine's own history, while the pods still answer."""

@@ -9,14 +9,26 @@ import pytest
 from harness.errors import HarnessError
 from harness.faults import FAULTS
 from harness.plan import HeldCall, PlannedFault
-from harness.protocols import EngineSpec, Fault, Healed, Progress, Struck, Switchboard, Witness
+from harness.protocols import (
+    ControlPlane,
+    EngineSpec,
+    Fault,
+    Healed,
+    Progress,
+    Struck,
+    Switchboard,
+    Witness,
+)
 
 OF_A_CALL = ("drop_answer", "crash_step")
 """Faults that meet calls at the witness, and have tests of their own."""
 SWAPS = ("broker_swap", "broker_swap_hard", "broker_kill")
 """Faults of the broker, which have tests of their own."""
+SERVERS = ("kill_scheduler", "kill_placement")
+"""Faults of what all sidecars share, which touch no pod."""
 KILLS = pytest.mark.parametrize(
-    "fault", [fault for fault in FAULTS.values() if fault.kind not in (*OF_A_CALL, *SWAPS)]
+    "fault",
+    [fault for fault in FAULTS.values() if fault.kind not in (*OF_A_CALL, *SWAPS, *SERVERS)],
 )
 EVERY = pytest.mark.parametrize("fault", list(FAULTS.values()), ids=list(FAULTS))
 
@@ -54,6 +66,7 @@ class FakeStage:
     waits: list[tuple[str, Struck, float]] = field(default_factory=list)
     may_heal: asyncio.Event = field(default_factory=asyncio.Event)
     switchboard: Switchboard | None = None
+    control_plane: ControlPlane | None = None
 
     def slots(self) -> tuple[str, ...]:
         return ("agents-1", "agents-2")
@@ -118,7 +131,8 @@ def test_a_victim_that_is_down_already_is_not_armed(fault: Fault) -> None:
 
 
 @pytest.mark.parametrize(
-    "fault", [fault for fault in FAULTS.values() if fault.kind not in ("crash_step", *SWAPS)]
+    "fault",
+    [fault for fault in FAULTS.values() if fault.kind not in ("crash_step", *SWAPS, *SERVERS)],
 )
 def test_firing_strikes_the_planned_slot_once_and_comes_back_with_proof(fault: Fault) -> None:
     """Whom, and what the operating system says of it."""
@@ -318,4 +332,56 @@ def test_a_killed_broker_is_brought_back_and_no_pod_is_touched() -> None:
 def test_a_run_without_messages_has_nothing_to_swap(kind: str) -> None:
     """An error of the run's, not a strike."""
     with pytest.raises(HarnessError, match="no messages"):
+        asyncio.run(FAULTS[kind].fire(FakeStage(), planned(FAULTS[kind])))
+
+
+@dataclass
+class FakeControlPlane:
+    """Writes down what it is asked, and heals when it is told to."""
+
+    asked: list[tuple[object, ...]] = field(default_factory=list)
+    may_heal: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def kill(self, part: str, member: str, *, is_graceful: bool) -> Struck:
+        self.asked.append((part, member, is_graceful))
+        return Struck(victims=(), proof="signal SIGKILL")
+
+    async def restore(self, *, after_s: float | None, deadline_s: float) -> Healed:
+        assert 0 < deadline_s <= 300
+        self.asked.append((after_s,))
+        await self.may_heal.wait()
+        return Healed(caller="back", parts_ns={"total": 1})
+
+
+@pytest.mark.parametrize("kind", SERVERS)
+def test_a_server_of_the_control_plane_dies_as_planned_and_no_pod_is_touched(kind: str) -> None:
+    """Which one, how, and for how long is the plan's; it is healed when it takes part again."""
+    plane = FakeControlPlane()
+    stage = FakeStage(control_plane=plane)
+    fault = FAULTS[kind]
+    plan = replace(planned(fault), member="leader", grace=True, down_s=3.0)
+
+    async def act() -> tuple[Struck, bool, Healed]:
+        struck = await fault.fire(stage, plan)
+        healing = asyncio.create_task(fault.heal(stage, plan, struck))
+        for _ in range(5):
+            await asyncio.sleep(0)
+        was_early = healing.done()
+        plane.may_heal.set()
+        return struck, was_early, await healing
+
+    struck, was_early, healed = asyncio.run(act())
+
+    assert plane.asked == [(kind.removeprefix("kill_"), "leader", True), (3.0,)]
+    assert stage.kills == []
+    assert struck.proof == "signal SIGKILL"
+    assert not was_early
+    assert healed.caller == "back"
+
+
+@pytest.mark.parametrize("kind", SERVERS)
+def test_an_engine_without_dapr_has_no_control_plane(kind: str) -> None:
+    """Said before the run; and an error, never a strike, if it were tried."""
+    assert "no control plane" in FAULTS[kind].needs(spec(needs_dapr=False))
+    with pytest.raises(HarnessError, match="no control plane"):
         asyncio.run(FAULTS[kind].fire(FakeStage(), planned(FAULTS[kind])))

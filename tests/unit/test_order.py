@@ -154,3 +154,31 @@ def test_a_run_starts_the_brokers_that_it_swaps_to() -> None:
     assert problems_of_order(swapping) == []
     assert brokers_of(swapping.scenario, swapping.cell) == ("redis", "kafka")
     assert brokers_of(SCENARIO, DAPR) == ()
+
+
+@pytest.mark.parametrize(
+    ("fault", "schedulers", "told"),
+    [
+        (FaultSpec(kind="kill_scheduler", member="7"), 3, "known: any, leader, follower, 0, 1, 2"),
+        (FaultSpec(kind="kill_scheduler", member="follower"), 1, "one scheduler has no follower"),
+        (FaultSpec(kind="kill_scheduler", down_s=None, count=2), 3, "2 of 3 schedulers stay dead"),
+        (FaultSpec(kind="kill_scheduler", down_s=-1.0), 3, "down_s is -1.0, expected 0 or more"),
+        (FaultSpec(kind="kill_placement", down_s=None), 3, "there is no other one"),
+        (FaultSpec(kind="kill_pod"), 8, "schedulers is 8, expected at most 7"),
+    ],
+)
+def test_a_control_plane_that_cannot_be_struck_so_is_said_before(
+    fault: FaultSpec, schedulers: int, told: str
+) -> None:
+    """A member that there is not, a cluster without a majority, a time that is none."""
+    (problem,) = problems_of_order(order(DAPR, faults=(fault,), schedulers=schedulers))
+
+    assert told in problem
+
+
+def test_the_death_of_a_minority_of_schedulers_is_possible() -> None:
+    """One of three may stay dead; of one the only one may die if it comes back."""
+    dead = FaultSpec(kind="kill_scheduler", down_s=None, member="leader")
+
+    assert problems_of_order(order(DAPR, faults=(dead,), schedulers=3)) == []
+    assert problems_of_order(order(DAPR, faults=with_fault("kill_scheduler"))) == []

@@ -175,6 +175,18 @@ def test_faults_stay_in_their_range_of_progress(
     assert all(start - 1e-4 <= ratio <= start + width + 1e-4 for ratio in ratios)
 
 
+def test_which_scheduler_dies_is_drawn_unless_it_is_named() -> None:
+    """All of them in turn of chance; a name stays; other kinds have no member."""
+    kills = FaultSpec(kind="kill_scheduler", count=40, grace=True, down_s=None)
+    three = replace(SCENARIO, schedulers=3, faults=(kills, replace(kills, member="leader")))
+    faults = draw_faults(three, 5)
+
+    assert {fault.member for fault in faults} == {"0", "1", "2", "leader"}
+    assert sum(fault.member == "leader" for fault in faults) == 40
+    assert all(fault.grace and fault.down_s is None for fault in faults)
+    assert {fault.member for fault in draw_faults(SCENARIO, 5)} == {""}
+
+
 def test_kinds_of_fault_are_mixed_by_their_moment() -> None:
     """Faults are played one after the other, so that the plan orders them across kinds."""
     faults = draw_faults(SCENARIO, 2)
