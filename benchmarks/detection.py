@@ -32,7 +32,7 @@ from harness.engines.reference.planting import Planting, planted_in
 from harness.history import Evidence
 from harness.ids import agent_id
 from harness.measures.client import misconduct
-from harness.patterns import FAILING
+from harness.patterns import FAILING, MESSAGED
 from harness.plan import Cell, draw_plan, slots_of
 from harness.runner.display import PlainDisplay
 from harness.runner.folder import RunFolder
@@ -262,7 +262,7 @@ def correct_run(seed: int, folder: Path) -> tuple[int, list[str]]:
 
     chance = Random(seed)
     kills = chance.randrange(7)
-    known = [name for name in PATTERNS if name not in FAILING]
+    known = [name for name in PATTERNS if name not in FAILING | MESSAGED]
     patterns = chance.sample(known, chance.randrange(1, len(known) + 1))
     evidence = play(
         folder,

@@ -196,6 +196,8 @@ def _fold_sequence(fold: _Fold, steps: tuple[Step, ...]) -> None:
                     continue
                 _fold_sequence(fold, one)
                 is_accepted = _accepts(one[-1])
+        elif step.kind == "publish":
+            continue
         elif step.kind == "wait":
             fold.delay_ns += int(step.wait_s * NS_PER_S)
         else:

@@ -189,6 +189,25 @@ def _poison(agent: str, topic: str, count: int) -> tuple[Step, ...]:
     return (first, replace(fails, kind="say"), *later[1:])
 
 
+def _notes(agent: str, topic: str, count: int) -> tuple[Step, ...]:
+    """A chain that publishes a note of each answer but the last; others read them."""
+    chain = _chain(agent, topic, max(2, count))
+    notes = (_note(agent, step.path, "say", 0) for step in chain[:-1])
+    return (*(step for pair in zip(chain, notes, strict=False) for step in pair), chain[-1])
+
+
+def _poison_note(agent: str, topic: str, count: int) -> tuple[Step, ...]:
+    """As notes; the first one is of a kind that nobody who reads it can ever handle."""
+    first, _, *others = _notes(agent, topic, count)
+    return (first, _note(agent, first.path, "fail", 500), *others)
+
+
+def _note(agent: str, path: str, kind: str, count: int) -> Step:
+    directive = Directive(kind=kind, count=count)
+    step = _leaf(agent, f"n{path}", (path,), "Note what came out.", directive)
+    return replace(step, kind="publish")
+
+
 def _parked(agent: str, topic: str, count: int) -> tuple[Step, ...]:
     """An idle agent: it waits for somebody's word from the start, and answers it once."""
     return (
@@ -209,6 +228,10 @@ PATTERN_STEPS: dict[str, Callable[[str, str, int], tuple[Step, ...]]] = {
     "event": _event,
     "parked": _parked,
     "poison": _poison,
+    "notes": _notes,
+    "poison_note": _poison_note,
 }
+MESSAGED = frozenset({"notes", "poison_note"})
+"""Patterns whose agents talk to others over a broker."""
 FAILING = frozenset({"poison"})
 """Patterns whose agents cannot complete, whatever the engine does."""

@@ -161,7 +161,7 @@ class Progress:
     unused: dict[str, int]
     """Caller -> steps begun by it and not yet used: an upper bound of what a kill interrupts."""
     undelivered: int = 0
-    """Messages that a broker acknowledged and no handler has yet."""
+    """Messages that a broker acknowledged and no handler has yet, or poison no dead letter yet."""
 
 
 class Witness(Protocol):

@@ -29,6 +29,8 @@ PATTERNS = (
     "event",
     "parked",
     "poison",
+    "notes",
+    "poison_note",
 )
 AGENTS_MAX, PODS_MAX, STEPS_MAX, FAULTS_MAX = 200_000, 64, 1000, 1000
 SCHEDULERS_MAX = 7
@@ -50,7 +52,7 @@ class Step:
 
     path: str
     kind: str
-    """say | tools | parallel | route | plan | judge | child | wait | receive; see
+    """say | tools | parallel | route | plan | judge | child | wait | receive | publish; see
     docs/authoring-scenarios.md."""
     prompt: str = ""
     after: tuple[str, ...] = ()

@@ -94,6 +94,7 @@ class Progress:
         self.messages: Counter[str] = Counter()
         self._arrived: set[str] = set()
         self._awaited: set[str] = set()
+        self._poison: set[str] = set()
         self._holders: dict[int, list[str]] = {}
         self._seconds: deque[list[int]] = deque(maxlen=RATE_WINDOW_S + 1)
 
@@ -135,13 +136,18 @@ class Progress:
 
     @property
     def undelivered(self) -> int:
-        """Messages that were acknowledged, and neither delivered nor dead letters so far."""
+        """Messages that were acknowledged, and neither delivered nor dead letters so far.
+
+        Poison, which no handler takes, has arrived when it is a dead letter.
+        """
         return len(self._awaited)
 
-    def message(self, what: str, id: str) -> None:
-        """Something happened to a message."""
+    def message(self, what: str, id: str, *, is_poison: bool = False) -> None:
+        """Something happened to a message; what it is its publisher says."""
         self.messages[what] += 1
-        if what in ("delivered", "dead_letter"):
+        if is_poison and what == "publishing":
+            self._poison.add(id)
+        if what == "dead_letter" or (what == "delivered" and id not in self._poison):
             self._arrived.add(id)
             self._awaited.discard(id)
         elif what == "acknowledged" and id not in self._arrived:

@@ -310,7 +310,7 @@ class Witness:
         record = self._ledger.append(
             lambda seq, t_ns: msgspec.structs.replace(told, seq=seq, t_ns=t_ns)
         )
-        self.progress.message(record.what, record.id)
+        self.progress.message(record.what, record.id, is_poison=record.is_poison)
         return record.seq
 
     def reconfigure(self, config: Config) -> int:

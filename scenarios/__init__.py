@@ -5,6 +5,7 @@ from scenarios.baseline import SCENARIO as BASELINE
 from scenarios.broker_swap import SCENARIO as BROKER_SWAP
 from scenarios.broker_swap_hard import SCENARIO as BROKER_SWAP_HARD
 from scenarios.crash_step import SCENARIO as CRASH_STEP
+from scenarios.dead_letters import SCENARIO as DEAD_LETTERS
 from scenarios.flash_crowd import SCENARIO as FLASH_CROWD
 from scenarios.herd import SCENARIO as HERD
 from scenarios.ladder import SCENARIO as LADDER
@@ -41,5 +42,6 @@ SCENARIOS: dict[str, Scenario] = {
         BROKER_SWAP,
         BROKER_SWAP_HARD,
         SCHEDULER_KILL,
+        DEAD_LETTERS,
     )
 }

@@ -129,6 +129,10 @@ MESSAGES = Matrix(
         ),
         SWAPPED,
         Entry(scenario="broker_swap_hard", cell=replace(DAPR, broker="redis")),
+        *(
+            Entry(scenario="dead_letters", cell=replace(DAPR, broker=broker))
+            for broker in ("redis", "rabbitmq")
+        ),
     ),
 )
 

@@ -105,10 +105,7 @@ class Post:
             return "dead"
         if one.residue:
             return "stranded"
-        brokers = self.evidence.brokers
-        concerned = [brokers[one.broker]] if one.broker >= 0 else list(brokers)
-        is_known = bool(concerned) and all(broker.is_counted for broker in concerned)
-        return "lost" if is_known else "unknown"
+        return "lost" if self.is_known(one) else "unknown"
 
     def fates(self) -> Counter[str]:
         return Counter(fate for one in self.mail.values() if (fate := self.fate(one)))
@@ -133,6 +130,7 @@ class Post:
                     ("phantom-delivery", self.is_phantom(one)),
                     ("duplicate-delivery", self.is_doubled(one)),
                     ("cross-topic", self.is_astray(one)),
+                    ("dropped-poison", self.is_dropped(one)),
                     ("unaccounted-dead-letter", self.is_unaccounted(one)),
                     ("lost-message-start", self.is_unheeded(one)),
                 )
@@ -156,6 +154,18 @@ class Post:
     def is_astray(self, one: Mail) -> bool:
         meant = {event.topic for event in one.published}
         return bool(meant) and any(event.topic not in meant for event in one.delivered)
+
+    def is_open_poison(self, one: Mail) -> bool:
+        is_poison = any(event.is_poison for event in one.published)
+        return bool(one.acknowledged) and is_poison and not one.dead and not one.residue
+
+    def is_known(self, one: Mail) -> bool:
+        brokers = self.evidence.brokers
+        concerned = [brokers[one.broker]] if one.broker >= 0 else list(brokers)
+        return bool(concerned) and all(broker.is_counted for broker in concerned)
+
+    def is_dropped(self, one: Mail) -> bool:
+        return self.is_open_poison(one) and bool(one.delivered) and self.is_known(one)
 
     def is_unaccounted(self, one: Mail) -> bool:
         if not one.dead or not one.published or any(event.is_poison for event in one.published):

@@ -56,6 +56,7 @@ class Delivered(PromiseChecker):
             found=(
                 lost_message(evidence, story),
                 stranded_message(story),
+                dropped_poison(evidence, story),
                 lost_message_start(evidence, story),
                 duplicate_delivery(evidence, story),
                 reordered_message(evidence, story),
@@ -92,6 +93,21 @@ def stranded_message(story: Story) -> Found:
     is_left = story.is_missing & story.is_left
     return _told(
         "stranded-message", story, is_left, first=story.acknowledged_seq, end=story.residue_seq
+    )
+
+
+def dropped_poison(evidence: Evidence, story: Story) -> Found:
+    """Poison that a handler refused, in no dead letters and in no broker any more: gone silently.
+
+    What no handler had either is a lost message.
+    """
+    is_gone = story.is_open_poison & ~story.is_left & (story.delivered_seq != NEVER)
+    return _told(
+        "dropped-poison",
+        story,
+        is_gone & is_counted(evidence, story),
+        first=story.published_seq,
+        end=story.last_delivered_seq,
     )
 
 
@@ -277,8 +293,9 @@ def _start_path(evidence: Evidence) -> int:
 
 
 def _unknown(evidence: Evidence, story: Story) -> Flags:
-    """Messages that are lost or stranded, and nobody knows which."""
-    result: Flags = story.is_missing & ~story.is_left & ~is_counted(evidence, story)
+    """Messages that are lost or left, poison that is dropped or left; nobody knows which."""
+    is_open = story.is_missing | story.is_open_poison
+    result: Flags = is_open & ~story.is_left & ~is_counted(evidence, story)
     return result
 
 

@@ -45,6 +45,7 @@ RESTS_ON_ABSENCE = frozenset(
         "reordered-message",
         "phantom-delivery",
         "cross-topic",
+        "dropped-poison",
         "unaccounted-dead-letter",
     }
 )

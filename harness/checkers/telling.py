@@ -49,6 +49,7 @@ MEANINGS = {
     "reordered-message": "the next message of its key was delivered before it",
     "phantom-delivery": "delivered before anybody had published it",
     "cross-topic": "delivered from a topic that it was not published to",
+    "dropped-poison": "no handler took it, and it is in no dead letters and in no broker any more",
     "unaccounted-dead-letter": "a dead letter, though no poison and not tried often enough",
 }
 """Anomaly -> what it means, as a clause."""

@@ -17,9 +17,10 @@ from aiohttp import web
 
 from harness.engines.contract import Surroundings
 from harness.errors import EngineError
+from mock_llm.marker import find_all
 
 COMPONENT = "agent-messages"
-STARTS, RESULTS = "onceproof.starts", "onceproof.results"
+STARTS, RESULTS, NOTES = "onceproof.starts", "onceproof.results", "onceproof.notes"
 PUBLISH_S, TRY_S, PAUSE_S = 60.0, 10.0, 0.25
 """A publish is tried again until it is acknowledged, at most so long; one try; between two."""
 What = Literal["publishing", "acknowledged", "refused", "delivered", "dead_letter"]
@@ -31,12 +32,22 @@ class Message:
     """What goes over the broker."""
 
     id: str
-    """`<agent>/start` or `<agent>/result`."""
+    """`<agent>/start`, `<agent>/result`, or `<agent>/<path>` of a step that publishes."""
     topic: str
     """Where it was first published; a dead letter is found elsewhere."""
     agent: str
     content: Any
-    """The program, or the outcome."""
+    """The program, the outcome, or a note."""
+    key: str = ""
+    """Messages of one key and topic keep their order, where the broker can; empty for no order."""
+    number: int = -1
+    """Place in that order."""
+
+
+def is_poison(content: object) -> bool:
+    """Whether nobody who gets it can ever handle it: the marker in it says so."""
+    marks = find_all(content) if isinstance(content, str) else []
+    return any(one.directive.kind == "fail" for one in marks)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +92,10 @@ class Publisher:
         Raises:
             EngineError: the witness did not take it.
         """
-        body = {"what": what, "id": message.id, "topic": message.topic}
+        body: Json = {"what": what, "id": message.id, "topic": message.topic}
+        if what == "publishing":
+            body |= {"key": message.key, "number": message.number}
+            body["is_poison"] = is_poison(message.content)
         try:
             async with self._session.post(self._tell_url, data=msgspec.json.encode(body)) as answer:
                 if answer.status != 204:
@@ -112,8 +126,11 @@ class Publisher:
         body = msgspec.json.encode(message)
         headers = {"content-type": "application/json"}
         url = self._publish_url + message.topic
+        metadata = {"metadata.partitionKey": message.key} if message.key else {}
         try:
-            async with self._session.post(url, data=body, headers=headers) as answer:
+            async with self._session.post(
+                url, data=body, headers=headers, params=metadata
+            ) as answer:
                 return "" if answer.status == 204 else f"{answer.status} {await answer.text()}"
         except (aiohttp.ClientError, TimeoutError) as error:
             return repr(error)
@@ -133,6 +150,7 @@ class Subscriptions:
         return [
             web.post("/messages/starts", self.starts),
             web.post("/messages/results", self.results),
+            web.post("/messages/notes", self.notes),
             web.post("/messages/dead", self.dead),
             web.put("/messages/gate", self.gate),
         ]
@@ -144,6 +162,10 @@ class Subscriptions:
     async def results(self, request: web.Request) -> web.Response:
         """A result has arrived: that is all."""
         return await self._take(request, "delivered", None)
+
+    async def notes(self, request: web.Request) -> web.Response:
+        """A note has arrived; one that cannot be handled is refused each time it comes."""
+        return await self._take(request, "delivered", _read)
 
     async def dead(self, request: web.Request) -> web.Response:
         """A dead letter has arrived."""
@@ -171,6 +193,11 @@ class Subscriptions:
         except EngineError as error:
             return web.json_response({"status": "RETRY", "reason": str(error)}, status=500)
         return web.json_response({"status": "SUCCESS"})
+
+
+async def _read(_agent: str, note: object) -> None:
+    if not isinstance(note, str) or is_poison(note):
+        raise EngineError("this note cannot be handled, now or later")
 
 
 def has_broker() -> bool:

@@ -21,7 +21,10 @@ from mock_llm.receipts import task_path
 KINDS = ("say", "tools", "parallel", "route", "plan", "judge", "child", "wait", "receive")
 """Step kinds that our own loops interpret."""
 
-SILENT = ("parallel", "route", "plan", "judge", "child", "wait", "receive")
+MESSAGE_KINDS = ("publish",)
+"""Further kinds of engines whose agents talk over a broker."""
+
+SILENT = ("parallel", "route", "plan", "judge", "child", "wait", "receive", "publish")
 """Kinds that do not end in an answer of the LLM's own: none of them can be last."""
 
 _HAVE_BRANCHES = ("parallel", "route", "judge", "child")

@@ -63,6 +63,12 @@ class Story:
         return result
 
     @property
+    def is_open_poison(self) -> Flags:
+        """Acknowledged poison that is no dead letter; how often it was tried does not matter."""
+        result: Flags = self.is_acknowledged & self.is_poison & (self.dead_seq == NEVER)
+        return result
+
+    @property
     def is_left(self) -> Flags:
         """Found in a broker at the end."""
         result: Flags = self.residue_seq != NEVER

@@ -11,6 +11,7 @@ from harness.engines.external.adapter import ENGINE as EXTERNAL
 from harness.engines.registry import ENGINES
 from harness.errors import UsageError
 from harness.faults import FAULTS
+from harness.patterns import MESSAGED
 from harness.plan import Cell, SweepSpec
 from harness.protocols import EngineSpec
 from harness.runner.own import OwnEngine
@@ -30,6 +31,8 @@ PATTERN_KINDS = {
     "event": ("say", "receive"),
     "parked": ("say", "receive"),
     "poison": ("say",),
+    "notes": ("say", "publish"),
+    "poison_note": ("say", "publish"),
 }
 DISK_MB_BASE, DISK_MB_PER_1000_AGENTS = 300, 200
 
@@ -100,7 +103,7 @@ def problems_of_order(order: Order) -> list[str]:
             f"pods is {order.scenario.pods}, expected at least {len(spec.app_ids)}: each of the "
             f"apps {', '.join(spec.app_ids)} needs one"
         )
-    problems += [text for pattern in order.scenario.mix if (text := lacking_problem(spec, pattern))]
+    problems += _pattern_problems(order.scenario, cell, spec)
     for fault in order.scenario.faults:
         if fault.kind in FAULTS:
             reason = FAULTS[fault.kind].needs(spec)
@@ -125,6 +128,18 @@ def _swap_problems(scenario: Scenario, cell: Cell, spec: EngineSpec) -> list[str
         problems.append("a broker is to be swapped, and the run has none; name it: --broker redis")
     if "broker_kill" in kinds and cell.broker in ("none", "in-memory"):
         problems.append(f"the broker {cell.broker} has no process to kill; name another: --broker")
+    return problems
+
+
+def _pattern_problems(scenario: Scenario, cell: Cell, spec: EngineSpec) -> list[str]:
+    """Patterns that the engine cannot run, or that would have nobody to talk to."""
+    problems = [text for pattern in scenario.mix if (text := lacking_problem(spec, pattern))]
+    talkative = sorted(MESSAGED & set(scenario.mix))
+    if talkative and cell.broker == "none" and not problems:
+        problems.append(
+            f"the pattern {', '.join(talkative)} needs a broker, and the run has none; "
+            "name one: --broker redis"
+        )
     return problems
 
 

@@ -275,6 +275,8 @@ class Walk:
                 tasks=(playing, *beside),
             )
             await self._watch.until_settled(conductor)
+            if self._board is not None:
+                await self._watch.until_arrived(since_load)
         finally:
             await stop(playing)
             self._trouble(*conductor.troubles)

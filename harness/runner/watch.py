@@ -21,6 +21,8 @@ from harness.thresholds import broken_live, parse_threshold
 
 TICK_S = 0.25
 FINAL_HEAL_S = 60
+ARRIVAL_S = 20
+"""Of messages, after all agents ended: 21 tries take ten seconds, see resiliency.yaml."""
 LIVENESS_SLACK_S = 5
 """Beyond the promised time, so that the last end is still seen by the driver."""
 
@@ -107,6 +109,17 @@ class Watch:
         """
         until = self.clock.monotonic_ns() + FINAL_HEAL_S * NS_PER_S
         while conductor.is_healing and not self.interrupted.is_set():
+            if self.clock.monotonic_ns() > until:
+                return
+            await self.tick()
+
+    async def until_arrived(self, witness: Witness) -> None:
+        """Let what is on its way arrive; poison has to be tried often enough to be a dead letter.
+
+        What has not arrived then is looked for in the brokers.
+        """
+        until = self.clock.monotonic_ns() + ARRIVAL_S * NS_PER_S
+        while (await witness.progress()).undelivered and not self.interrupted.is_set():
             if self.clock.monotonic_ns() > until:
                 return
             await self.tick()

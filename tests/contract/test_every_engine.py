@@ -29,7 +29,7 @@ from harness.engines.external.adapter import Said, spec_of_said
 from harness.engines.registry import ENGINES
 from harness.errors import MachineError
 from harness.oracle import outcome_receipt
-from harness.patterns import PATTERN_STEPS
+from harness.patterns import MESSAGED, PATTERN_STEPS
 from harness.plan import Cell, Plan, draw_plan
 from harness.protocols import EngineSpec, Platform
 from harness.provide.redis import find_redis
@@ -224,11 +224,8 @@ def test_an_engine_keeps_the_contract(name: str, tmp_path: Path) -> None:
         assert stand.about  # Its versions; that the rest agrees with the adapter was checked there.
         assert stand.ask("GET", "/agents/nobody").status_code == 404
 
-        can = [
-            pattern
-            for pattern in PATTERN_STEPS
-            if set(PATTERN_KINDS[pattern]) <= set(spec.kinds) and pattern not in NOT_ALONE
-        ]
+        known = {name for name, kinds in PATTERN_KINDS.items() if set(kinds) <= set(spec.kinds)}
+        can = [name for name in PATTERN_STEPS if name in known - NOT_ALONE - MESSAGED]
         calm = [program_of(f"calm-{pattern}", pattern) for pattern in can]
         assert [stand.post(one) for one in (*calm, calm[0])] == [202] * (len(calm) + 1)
         assert stand.outcomes(calm) == {one.agent: outcome_receipt(one, SEED) for one in calm}
@@ -236,7 +233,7 @@ def test_an_engine_keeps_the_contract(name: str, tmp_path: Path) -> None:
         for one in calm:
             assert set(stand.attempts(one.agent).values()) == {1}, one.agent
 
-        cannot = [] if name in EXAMPLES else sorted(set(PATTERN_STEPS) - set(can) - NOT_ALONE)
+        cannot = [] if name in EXAMPLES else sorted(set(PATTERN_STEPS) - known - NOT_ALONE)
         for pattern in cannot:
             assert stand.post(program_of(f"refused-{pattern}", pattern)) == 400
             assert stand.view(f"refused-{pattern}") == {"status": "absent"}

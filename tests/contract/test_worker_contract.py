@@ -11,7 +11,7 @@ import pytest
 from harness.commits import Commits
 from harness.engines.contract import About
 from harness.oracle import outcome_receipt, required_of
-from harness.patterns import FAILING, PATTERN_STEPS
+from harness.patterns import FAILING, MESSAGED, PATTERN_STEPS
 from harness.scenario import Program
 from mock_llm import receipts
 from tests.contract.worker_stand import (
@@ -111,7 +111,7 @@ def test_about_agrees_with_the_adapter(engine: str, pod: Slot) -> None:
     assert about.versions
 
 
-@pytest.mark.parametrize("pattern", sorted(set(PATTERN_STEPS) - FAILING))
+@pytest.mark.parametrize("pattern", sorted(set(PATTERN_STEPS) - FAILING - MESSAGED))
 def test_each_pattern_ends_completed_with_its_receipt(engine: str, pod: Slot, pattern: str) -> None:
     """Each pattern runs to the end: what the plan demands, once, and the oracle's outcome."""
     program = program_of(f"{engine}-{pattern}", pattern)

@@ -137,6 +137,11 @@ def _started(*told: Told) -> Evidence:
 
 
 FIRST, SECOND = ({"key": "k", "number": number} for number in (0, 1))
+VENOM = (
+    message("publishing", "a1/v", is_poison=True),
+    message("acknowledged", "a1/v"),
+    message("delivered", "a1/v"),
+)
 SENT = (sent("a1/m0", **FIRST), sent("a1/m1", **SECOND))
 HAD = (message("delivered", "a1/m0"), message("delivered", "a1/m1"))
 ARRIVED = _messages(*SENT, *HAD)
@@ -359,6 +364,11 @@ GOLDEN: dict[str, Golden] = {
         promise="M",
         red=_messages(*SENT, HAD[0], message("delivered", "a1/m1", topic="other")),
         green=ARRIVED,
+    ),
+    "dropped-poison": Golden(
+        promise="M",
+        red=_messages(*VENOM),
+        green=_messages(*VENOM, message("dead_letter", "a1/v")),
     ),
     "unaccounted-dead-letter": Golden(
         promise="M",

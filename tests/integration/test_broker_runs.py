@@ -85,6 +85,24 @@ def test_a_drained_swap_loses_and_strands_nothing(tmp_path: Path) -> None:
     assert not ids(records, "residue").keys() - ids(records, "delivered").keys()
 
 
+def test_poison_becomes_a_dead_letter_and_the_others_flow(tmp_path: Path) -> None:
+    """A note that no handler takes is in the dead letters, all else with a handler; M holds."""
+    if why := reason("redis"):
+        pytest.skip(why)
+    few = (*SMALL, "load.agents=10", "mix.poison_note=2", "mix.notes=2")
+
+    result, records = ran(tmp_path, "dead_letters", small=few)
+    poison = {record.id for record in records if isinstance(record, Message) and record.is_poison}
+
+    assert poison
+    assert ids(records, "dead_letter").keys() == poison
+    assert ids(records, "delivered").keys() == ids(records, "acknowledged").keys()
+    assert {ids(records, "delivered")[id] for id in poison} == {21}
+    assert result["agents_completed"] == 10
+    (promise,) = (row for row in result["promises"] if row["key"] == "M")  # type: ignore[attr-defined]
+    assert promise["verdict"] == "valid"
+
+
 def test_a_hard_swap_accounts_for_every_message(tmp_path: Path) -> None:
     """What was acknowledged was delivered, or is found in the old broker."""
     if why := reason("redis", "kafka"):

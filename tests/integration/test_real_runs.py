@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from harness.errors import MachineError
-from harness.patterns import FAILING, PATTERN_STEPS
+from harness.patterns import FAILING, MESSAGED, PATTERN_STEPS
 from harness.provide.redis import find_redis
 from harness.provide.runtime import find_runtime
 from mock_llm.ledger import read_ledger
@@ -33,7 +33,8 @@ SMALL = (
     "exposures_min=5",
 )
 
-EVERY_PATTERN = "mix=" + json.dumps(dict.fromkeys(sorted(set(PATTERN_STEPS) - FAILING), 1))
+CALM = sorted(set(PATTERN_STEPS) - FAILING - MESSAGED)
+EVERY_PATTERN = "mix=" + json.dumps(dict.fromkeys(CALM, 1))
 
 
 def started(out: Path, engine: str, *overrides: str) -> subprocess.Popen[str]:

@@ -34,6 +34,7 @@ SWITCHES = {
     "invent": "phantom-delivery",
     "misroute": "cross-topic",
     "bury": "unaccounted-dead-letter",
+    "forget": "dropped-poison",
     "deafen": "lost-message-start",
     "twice": "duplicate-message-start",
 }
@@ -145,7 +146,10 @@ class StageBroker:
             if is_done and not mail.is_poison:
                 break
             if mail.is_poison and tries >= TRIES_MAX:
-                self.tell("dead_letter", caller, mail)
+                if self.mailing.switch == "forget":
+                    self.plant("forget", mail)
+                else:
+                    self.tell("dead_letter", caller, mail)
                 return
         if self.is_spoiled("duplicate", mail):
             self.plant("duplicate", mail)

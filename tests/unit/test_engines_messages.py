@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from harness.engines import messages
 from harness.engines.contract import Surroundings
 from harness.engines.messages import GATE, STARTS, Message, Publisher, Subscriptions
 from harness.errors import EngineError
+from mock_llm.marker import Directive, Marker, prompt_with
 
 MESSAGE = Message(id="a1/start", topic=STARTS, agent="a1", content={"steps": []})
 
@@ -28,15 +29,19 @@ class World:
     refusals: int = 0
     """So many publishes are refused."""
     port: int = 0
+    told: list[dict[str, Any]] = field(default_factory=list)
+    queries: list[dict[str, str]] = field(default_factory=list)
 
     async def publish(self, request: web.Request) -> web.Response:
         message = msgspec.json.decode(await request.read(), type=Message)
         self.heard.append(f"sidecar {message.id} {request.match_info['topic']}")
+        self.queries.append(dict(request.query))
         self.refusals -= 1
         return web.Response(status=500 if self.refusals >= 0 else 204)
 
     async def tell(self, request: web.Request) -> web.Response:
         told = msgspec.json.decode(await request.read())
+        self.told.append(told)
         self.heard.append(f"{told['what']} {told['id']} {told['topic']}")
         return web.Response(status=204)
 
@@ -139,13 +144,23 @@ def test_a_closed_gate_holds_what_would_be_published() -> None:
     assert len(world.heard) == 3
 
 
-def delivered(world: World, path: str, start: Callable[[str, Any], Awaitable[None]]) -> int:
+async def started_wrongly(agent: str, program: Any) -> None:
+    raise AssertionError("started")
+
+
+def delivered(
+    world: World,
+    path: str,
+    start: Callable[[str, Any], Awaitable[None]],
+    *,
+    message: Message = MESSAGE,
+) -> int:
     """Deliver the message to a worker as a sidecar does; the status of its answer."""
 
     async def act(publisher: Publisher) -> int:
         subscriptions = Subscriptions(start)
         subscriptions.publisher = publisher
-        body = msgspec.json.encode({"id": "x", "specversion": "1.0", "data": MESSAGE})
+        body = msgspec.json.encode({"id": "x", "specversion": "1.0", "data": message})
         async with serving(*subscriptions.routes()) as port, aiohttp.ClientSession() as session:
             url = f"http://127.0.0.1:{port}{path}"
             async with session.post(url, data=body) as answer:
@@ -174,28 +189,54 @@ def test_a_start_that_fails_is_delivered_again() -> None:
     assert delivered(World(), "/messages/starts", start) == 500
 
 
+NOTE = Marker(agent="a1", path="n1", predecessors=(), directive=Directive(kind="say"))
+POISON = replace(NOTE, directive=Directive(kind="fail", count=500))
+
+
+@pytest.mark.parametrize(("marker", "status"), [(NOTE, 200), (POISON, 500)])
+def test_a_note_that_cannot_be_handled_is_refused(marker: Marker, status: int) -> None:
+    """Each delivery is told, and the sidecar has to bring it again."""
+    world = World()
+    note = replace(MESSAGE, id="a1/n1", content=prompt_with(marker, "Note it."))
+
+    assert delivered(world, "/messages/notes", started_wrongly, message=note) == status
+    assert world.heard == ["delivered a1/n1 onceproof.starts"]
+
+
+def test_a_publisher_says_what_a_message_is() -> None:
+    """Key, place in its order, and that it is poison; the broker gets the key as well."""
+    world = World()
+    note = replace(MESSAGE, content=prompt_with(POISON, "Note it."), key="a1", number=3)
+
+    perform(world, lambda one: one.publish(note))
+
+    assert world.told[0] == {
+        "what": "publishing",
+        "id": "a1/start",
+        "topic": STARTS,
+        "key": "a1",
+        "number": 3,
+        "is_poison": True,
+    }
+    assert world.queries == [{"metadata.partitionKey": "a1"}]
+
+
 @pytest.mark.parametrize(("path", "what"), [("results", "delivered"), ("dead", "dead_letter")])
 def test_results_and_dead_letters_start_nothing(path: str, what: str) -> None:
     """They are told under the topic that they were published to."""
     world = World()
 
-    async def start(agent: str, program: Any) -> None:
-        raise AssertionError("started")
-
-    assert delivered(world, f"/messages/{path}", start) == 200
+    assert delivered(world, f"/messages/{path}", started_wrongly) == 200
     assert world.heard == [f"{what} a1/start onceproof.starts"]
 
 
 def test_a_desk_that_is_not_open_yet_takes_nothing() -> None:
     """The sidecar may deliver before the worker is ready."""
 
-    async def start(agent: str, program: Any) -> None:
-        raise AssertionError("started")
-
     async def act() -> int:
         body = msgspec.json.encode({"data": MESSAGE})
         async with (
-            serving(*Subscriptions(start).routes()) as port,
+            serving(*Subscriptions(started_wrongly).routes()) as port,
             aiohttp.ClientSession() as session,
         ):
             url = f"http://127.0.0.1:{port}/messages/starts"

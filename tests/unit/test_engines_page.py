@@ -5,11 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from harness.engines.external.adapter import KINDS
 from harness.engines.registry import ENGINES
+from harness.engines.walk import KINDS as STEP_KINDS
+from harness.engines.walk import MESSAGE_KINDS
 from harness.protocols import EngineSpec
 
 ROOT = Path(__file__).resolve().parents[2]
+KINDS = (*STEP_KINDS, *MESSAGE_KINDS)
 PAGE = ROOT / "docs" / "engines.md"
 
 
@@ -68,6 +70,8 @@ def lacking() -> dict[tuple[str, str], list[str]]:
     found: dict[tuple[str, str], list[str]] = {}
     for spec in specs():
         missing = {kind: "no reason is given" for kind in shown_kinds() if kind not in spec.kinds}
+        if spec.brokers == ("none",):
+            missing |= dict.fromkeys(MESSAGE_KINDS, "it has no messages over a broker")
         for what, reason in (missing | dict(spec.lacks)).items():
             found.setdefault((what, reason.replace("|", "\\|")), []).append(name_of(spec))
     return found

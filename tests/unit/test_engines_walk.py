@@ -6,6 +6,7 @@ import pytest
 
 from harness.engines.walk import (
     KINDS,
+    MESSAGE_KINDS,
     branches_of,
     child_program,
     choice_of,
@@ -127,7 +128,8 @@ def test_planned_programs_have_no_problems(pattern: str) -> None:
     """Every program that a plan draws can be run."""
     steps = PATTERN_STEPS[pattern]("a1", "topic", 7)
 
-    assert problems_of(Program(agent="a1", steps=steps), KINDS) == []
+    kinds = (*KINDS, *MESSAGE_KINDS)
+    assert problems_of(Program(agent="a1", steps=steps), kinds) == []
 
 
 @pytest.mark.parametrize(

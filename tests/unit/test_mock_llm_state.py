@@ -102,6 +102,18 @@ def test_undelivered_are_acknowledged_and_nowhere_seen() -> None:
     assert progress.messages["acknowledged"] == 3
 
 
+def test_poison_is_undelivered_until_it_is_a_dead_letter() -> None:
+    """A handler that has it refuses it: only its publisher says that it is poison."""
+    progress = Progress()
+    progress.message("publishing", "a/1", is_poison=True)
+    for what in ("acknowledged", "delivered", "delivered"):
+        progress.message(what, "a/1")
+
+    assert progress.undelivered == 1
+    progress.message("dead_letter", "a/1")
+    assert progress.undelivered == 0
+
+
 def test_answers_per_second() -> None:
     """A mean over the last five whole seconds, the current one left out."""
     progress = Progress()

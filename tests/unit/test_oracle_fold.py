@@ -110,7 +110,7 @@ def test_rows_of_agents_are_neighbours_and_point_back() -> None:
         ((), "no step with an answer"),
         ((Step(path="1", kind="say", after=("2",)),), "has no answer yet"),
         ((Step(path="1", kind="say"), Step(path="1", kind="say")), "is there twice"),
-        ((Step(path="1", kind="publish"),), "is of kind 'publish'"),
+        ((Step(path="1", kind="shout"),), "is of kind 'shout'"),
     ],
 )
 def test_a_program_without_meaning_is_refused(steps: tuple[Step, ...], complaint: str) -> None:

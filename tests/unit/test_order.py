@@ -123,6 +123,18 @@ def test_an_engine_says_why_it_lacks_a_step_kind() -> None:
     assert lacking_problem(spec, "chain") == ""
 
 
+def test_agents_that_talk_need_a_broker() -> None:
+    """Said before the start, with the remedy."""
+    talk = order(replace(DAPR, broker="none"), mix={"notes": 1.0, "poison_note": 1.0})
+
+    (problem,) = problems_of_order(talk)
+    assert problem == (
+        "the pattern notes, poison_note needs a broker, and the run has none; "
+        "name one: --broker redis"
+    )
+    assert problems_of_order(replace(talk, cell=replace(DAPR, broker="redis"))) == []
+
+
 SWAP = (FaultSpec(kind="broker_swap", to="kafka", in_flight_min=0),)
 
 

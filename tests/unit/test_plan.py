@@ -212,6 +212,7 @@ def test_every_program_is_a_well_formed_graph(pattern: str, count: int) -> None:
         )
         assert re.findall(r"\{answer:([^}]*)\}", step.prompt) == list(step.after)
         asks = {"judge", "fail"} if step.kind == "say" else set()
+        asks |= {"say", "fail"} if step.kind == "publish" else set()
         assert marker.directive.kind in {step.kind, *asks}
         assert (marker.directive.kind == "judge") == step.path.endswith(".j")
         assert step.kind != "tools" or step.turns == marker.directive.count

@@ -2,7 +2,7 @@
 
 import sys
 
-from harness.engines.walk import KINDS
+from harness.engines.walk import KINDS, MESSAGE_KINDS
 from harness.errors import UsageError
 from harness.protocols import EngineSpec
 
@@ -37,7 +37,7 @@ class DaprWorkflow:
             intake="durable",
             # A sidecar knows the workflows of its own app alone.
             any_pod_answers=not has_two_apps,
-            kinds=KINDS,
+            kinds=(*KINDS, *MESSAGE_KINDS) if variant == "default" else KINDS,
             worker=(sys.executable, "-m", "harness.engines.dapr_workflow.worker"),
             needs_dapr=True,
             holds_status=True,

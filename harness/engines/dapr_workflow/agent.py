@@ -28,7 +28,7 @@ from dapr.ext.workflow import (
 from harness.engines.contract import Surroundings
 from harness.engines.dapr_workflow.adapter import APPS
 from harness.engines.llm import TOOLS, Limited, Llm, LlmError
-from harness.engines.messages import RESULTS, Message, Publisher
+from harness.engines.messages import NOTES, RESULTS, Message, Publisher
 from harness.engines.walk import (
     branches_of,
     child_program,
@@ -51,12 +51,13 @@ RETRY = RetryPolicy(
 
 Flow = Generator[Any, Any, Any]
 Json = dict[str, Any]
+Answers = dict[str, str]
 
 
 def agent(ctx: DaprWorkflowContext, program_json: Json) -> Flow:
     """Walk the program; the output is the last step's answer."""
     program = msgspec.convert(program_json, Program)
-    answers: dict[str, str] = {}
+    answers: Answers = {}
     yield from _sequence(ctx, program.steps, answers)
     return answers[program.steps[-1].path]
 
@@ -68,7 +69,7 @@ def renewed(ctx: DaprWorkflowContext, state: Json) -> Flow:
     """
     state = {"program": state, "answers": {}, "done": 0} if "program" not in state else state
     program = msgspec.convert(state["program"], Program)
-    answers: dict[str, str] = dict(state["answers"])
+    answers: Answers = dict(state["answers"])
     done = state["done"] + 1
     yield from _sequence(ctx, program.steps[done - 1 : done], answers)
     if done == len(program.steps):
@@ -80,15 +81,21 @@ def renewed(ctx: DaprWorkflowContext, state: Json) -> Flow:
 def reporting(ctx: DaprWorkflowContext, program_json: Json) -> Flow:
     """The agent, whose outcome is also published as a message."""
     outcome = yield from agent(ctx, program_json)
-    yield ctx.call_activity(
-        publish_result, input={"agent": ctx.instance_id, "outcome": outcome}, retry_policy=RETRY
+    agent_id = ctx.instance_id
+    yield _published(
+        ctx, Message(id=f"{agent_id}/result", topic=RESULTS, agent=agent_id, content=outcome)
     )
     return outcome
 
 
-def _sequence(ctx: DaprWorkflowContext, steps: Sequence[Step], answers: dict[str, str]) -> Flow:
+def _published(ctx: DaprWorkflowContext, message: Message) -> Any:
+    """The message as a task of the workflow: done when the broker has it."""
+    return ctx.call_activity(publish, input=msgspec.to_builtins(message), retry_policy=RETRY)
+
+
+def _sequence(ctx: DaprWorkflowContext, steps: Sequence[Step], answers: Answers) -> Flow:
     """Steps one after another; what an answer decides is decided again, alike, at every replay."""
-    for step in steps:
+    for number, step in enumerate(steps):
         if step.kind == "parallel":
             yield from _side_by_side(ctx, step.branches, answers)
         elif step.kind == "judge":
@@ -98,15 +105,8 @@ def _sequence(ctx: DaprWorkflowContext, steps: Sequence[Step], answers: dict[str
                     break
         elif step.kind == "tools":
             answers[step.path] = yield from _tool_loop(ctx, step, answers)
-        elif step.kind == "child":
-            child = child_program(f"{ctx.instance_id}-{step.path}", step, answers)
-            answers[outcome_path(child)] = yield ctx.call_child_workflow(
-                agent, input=msgspec.to_builtins(child), instance_id=child.agent, app_id=peer()
-            )
-        elif step.kind == "wait":
-            yield ctx.create_timer(timedelta(seconds=step.wait_s))
-        elif step.kind == "receive":
-            answers[step.path] = yield ctx.wait_for_external_event(step.path)
+        elif step.kind in ("child", "wait", "receive", "publish"):
+            yield from _with_others(ctx, step, number, answers)
         else:
             (answer,) = yield from _ask(ctx, [_messages(step, answers)])
             answers[step.path] = answer["content"]
@@ -115,6 +115,33 @@ def _sequence(ctx: DaprWorkflowContext, steps: Sequence[Step], answers: dict[str
                 yield from _sequence(ctx, branches[0], answers)
             elif step.kind == "plan":
                 yield from _side_by_side(ctx, branches, answers)
+
+
+def _with_others(ctx: DaprWorkflowContext, step: Step, number: int, answers: Answers) -> Flow:
+    """A step that asks no LLM: it waits for somebody, or tells somebody."""
+    if step.kind == "child":
+        child = child_program(f"{ctx.instance_id}-{step.path}", step, answers)
+        answers[outcome_path(child)] = yield ctx.call_child_workflow(
+            agent, input=msgspec.to_builtins(child), instance_id=child.agent, app_id=peer()
+        )
+    elif step.kind == "wait":
+        yield ctx.create_timer(timedelta(seconds=step.wait_s))
+    elif step.kind == "receive":
+        answers[step.path] = yield ctx.wait_for_external_event(step.path)
+    else:
+        yield _published(ctx, _note(ctx.instance_id, step, number, answers))
+
+
+def _note(agent_id: str, step: Step, number: int, answers: Answers) -> Message:
+    """What a step publishes; the notes of one agent are in order."""
+    return Message(
+        id=f"{agent_id}/{step.path}",
+        topic=NOTES,
+        agent=agent_id,
+        content=fill(step.prompt, answers),
+        key=agent_id,
+        number=number,
+    )
 
 
 def _side_by_side(
@@ -128,7 +155,7 @@ def _side_by_side(
             answers[one.path] = reply["content"]
 
 
-def _tool_loop(ctx: DaprWorkflowContext, step: Step, answers: dict[str, str]) -> Flow:
+def _tool_loop(ctx: DaprWorkflowContext, step: Step, answers: Answers) -> Flow:
     """Ask, run the tools that the LLM wants, ask again, until it answers in words."""
     messages = _messages(step, answers)
     while True:
@@ -170,7 +197,7 @@ def _ask(ctx: DaprWorkflowContext, prompts: list[list[Json]], *, has_tools: bool
     return [replies[number] for number in range(len(prompts))]
 
 
-def _messages(step: Step, answers: dict[str, str]) -> list[Json]:
+def _messages(step: Step, answers: Answers) -> list[Json]:
     return [{"role": "user", "content": fill(step.prompt, answers)}]
 
 
@@ -197,13 +224,9 @@ async def run_tool(ctx: WorkflowActivityContext, call: Json) -> Json:
     return {"role": "tool", "tool_call_id": call["id"], "content": result}
 
 
-async def publish_result(_ctx: WorkflowActivityContext, result: Json) -> None:
-    """Activity: the outcome to its topic; done when the broker has it."""
-    agent_id = result["agent"]
-    message = Message(
-        id=f"{agent_id}/result", topic=RESULTS, agent=agent_id, content=result["outcome"]
-    )
-    await _publisher().publish(message)
+async def publish(_ctx: WorkflowActivityContext, message: Json) -> None:
+    """Activity: a message to its topic; done when the broker has it."""
+    await _publisher().publish(msgspec.convert(message, Message))
 
 
 def peer() -> str | None:
@@ -241,7 +264,7 @@ def runtime() -> WorkflowRuntime:
     made.register_workflow(agent, name=WORKFLOW)
     made.register_workflow(renewed, name=RENEWED)
     made.register_workflow(reporting, name=REPORTING)
-    made.register_activity(publish_result)
+    made.register_activity(publish)
     made.register_activity(call_llm)
     made.register_activity(run_tool)
     return made
