@@ -5,8 +5,9 @@ from collections.abc import Iterator
 
 import msgspec
 
+from harness.errors import UsageError
 from reports import wording
-from reports.gate import GateResult
+from reports.gate import SCHEMA, GateResult
 from reports.gate_finding import (
     FAIL,
     INCONCLUSIVE,
@@ -51,7 +52,7 @@ def render_gate_text(result: GateResult, *, is_whole: bool = False) -> str:
     for kind, counts in _counts(result).items():
         told = ", ".join(f"{count} {state}" for state, count in counts.items())
         lines.append(f"  {kind}: {told}")
-    for one in _ordered(result):
+    for one in ordered(result):
         if is_whole or one.state not in QUIET:
             lines += _wrapped(_line(one), "  ")
     for noise in result.noise:
@@ -74,7 +75,7 @@ def render_gate_markdown(result: GateResult) -> str:
         "| | class | cell | what | found |",
         "|---|---|---|---|---|",
     ]
-    for one in _ordered(result):
+    for one in ordered(result):
         cells = (
             f"{SIGNS[one.state]} {one.state}",
             one.kind,
@@ -102,9 +103,14 @@ def gate_suite(result: GateResult) -> Suite:
             outcome=OUTCOMES.get(one.state, CASE_SKIPPED),
             message="" if one.state == PASS else f"{one.state}: {one.text}",
         )
-        for one in _ordered(result)
+        for one in ordered(result)
     )
     return Suite(name="gate", cases=cases)
+
+
+def ordered(result: GateResult) -> list[Finding]:
+    """What failed first."""
+    return sorted(result.findings, key=lambda one: STATES.index(one.state))
 
 
 def encode_gate(result: GateResult) -> bytes:
@@ -112,13 +118,28 @@ def encode_gate(result: GateResult) -> bytes:
     return msgspec.json.format(msgspec.json.encode(result), indent=1) + b"\n"
 
 
-def _ordered(result: GateResult) -> list[Finding]:
-    return sorted(result.findings, key=lambda one: STATES.index(one.state))
+def decode_gate(data: bytes, *, source: str) -> GateResult:
+    """Read gate.json.
+
+    Raises:
+        UsageError: it is damaged, or of another version.
+    """
+    try:
+        result = msgspec.json.decode(data, type=GateResult)
+    except msgspec.MsgspecError as error:
+        raise UsageError(f"{source}: {error}; gate again, or remove it") from error
+    states = {one.state for one in result.findings} - set(STATES)
+    if result.schema != SCHEMA or result.exit_code not in VERDICTS or states:
+        raise UsageError(
+            f"{source}: schema {result.schema}, exit code {result.exit_code}, states "
+            f"{sorted(states)} are not of this version, which writes {SCHEMA}; gate again"
+        )
+    return result
 
 
 def _counts(result: GateResult) -> dict[str, dict[str, int]]:
     counts: dict[str, dict[str, int]] = {}
-    for one in _ordered(result):
+    for one in ordered(result):
         if one.state != NOTE:
             of_kind = counts.setdefault(one.kind, {})
             of_kind[one.state] = of_kind.get(one.state, 0) + 1

@@ -17,6 +17,8 @@ from reports import compare, headline, wording
 from reports.claims import claim_rows
 from reports.comparison import comparison_drawings
 from reports.concerns import assumptions_line, concerns
+from reports.gate import GateResult
+from reports.gate_section import gate_section
 from reports.glossary import GLOSSARY
 from reports.overview import at_a_glance, environments, exit_meaning
 from reports.room import COLUMNS_MAX, rooms
@@ -27,8 +29,10 @@ from reports.tracing import tracings
 TEMPLATES = Path(__file__).parent / "templates"
 
 
-def render_html(matrix: MatrixResult, directory: Path | None = None) -> str:
-    """Render the page; the same matrix and directory give the same bytes.
+def render_html(
+    matrix: MatrixResult, directory: Path | None = None, gate: GateResult | None = None
+) -> str:
+    """Render the page; the same matrix, directory and gate give the same bytes.
 
     ``directory`` is where the matrix lies, as the printed commands shall name it; without it they
     name the run's own folder only.
@@ -59,6 +63,7 @@ def render_html(matrix: MatrixResult, directory: Path | None = None) -> str:
             is_wide=is_wide,
             board=scoreboard(matrix),
             claims=claim_rows(matrix),
+            gate=gate_section(gate),
             legend=compare.states_shown(matrix),
             meanings=compare.MEANINGS,
             glance=at_a_glance(matrix, has_verdict=not is_wide) if many else None,

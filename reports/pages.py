@@ -17,7 +17,7 @@ from reports.capacity_forms import render_capacity_html, render_capacity_markdow
 from reports.comparison import comparison_drawings
 from reports.drawing import file_png, file_svg
 from reports.gate import GateResult
-from reports.gate_forms import encode_gate, gate_suite, render_gate_markdown
+from reports.gate_forms import decode_gate, encode_gate, gate_suite, render_gate_markdown
 from reports.html import render_html
 from reports.junit import render_junit, render_suites
 from reports.markdown import render_markdown
@@ -26,6 +26,7 @@ from reports.plots import run_drawings
 PAGE = "report.html"
 SUMMARY = "report.md"
 CASES = "junit.xml"
+GATE = "gate.json"
 PLOTS = "plots"
 JOB_SUMMARY_MAX = 1024 * 1024
 """Bytes of a step's summary on GitHub; more of them and none is shown."""
@@ -34,11 +35,16 @@ JOB_SUMMARY_MAX = 1024 * 1024
 def write_pages(matrix: MatrixResult, directory: Path) -> tuple[Path, ...]:
     """Write report.html, report.md and junit.xml into ``directory``; their paths, the page first.
 
+    The page has a section for the gate when its outcome lies there.
+
     Raises:
         MachineError: the directory takes no file; nothing half-written is left.
+        UsageError: there is an outcome of a gate that cannot be read.
     """
+    gated = directory / GATE
+    gate = decode_gate(gated.read_bytes(), source=str(gated)) if gated.exists() else None
     forms = {
-        PAGE: render_html(matrix, directory),
+        PAGE: render_html(matrix, directory, gate),
         SUMMARY: render_markdown(matrix, directory),
         CASES: render_junit(matrix, directory),
     }
@@ -62,7 +68,7 @@ def write_gate(result: GateResult, directory: Path) -> tuple[Path, ...]:
     """
     forms = {
         "gate.md": render_gate_markdown(result).encode(),
-        "gate.json": encode_gate(result),
+        GATE: encode_gate(result),
         "gate.xml": render_suites("gate", [gate_suite(result)]).encode(),
     }
     return tuple(write_whole(directory / name, data) for name, data in forms.items())

@@ -3,7 +3,6 @@
 import argparse
 import shutil
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 from harness.archive import read_plan
@@ -17,15 +16,15 @@ from harness.cli.own import own_again
 from harness.cli.providing import provide
 from harness.cli.shrinking import Budget, shrink_kept, wanted_of
 from harness.cli.simulating import simulate_run
-from harness.cli.stored import result_of, run_folders
+from harness.cli.stored import matrix_of, result_of, run_folders
 from harness.engines.external.adapter import ENGINE as EXTERNAL
 from harness.errors import UsageError
 from harness.explain import explain
 from harness.provide.doctor import run_doctor
-from harness.results import MatrixResult, decode_matrix
+from harness.results import MatrixResult
 from harness.runner.judge import read_judged
 from harness.runner.samples import run_samples
-from reports.article import judged_claims, render_claims
+from reports.article import render_claims
 from reports.pages import write_junit, write_pages, write_plots
 from reports.text import render_text
 from scenarios.matrices import MATRICES
@@ -150,7 +149,7 @@ def report(arguments: argparse.Namespace) -> int:
     """Write the page of a stored matrix, from the results of its runs."""
     root: Path = arguments.directory
     if (root / "matrix.json").exists():
-        matrix = _matrix_of(root)
+        matrix = matrix_of(root)
     else:
         only = result_of(root)
         matrix = MatrixResult(
@@ -181,7 +180,7 @@ def claims(arguments: argparse.Namespace) -> int:
         raise UsageError(f"{root}: no matrix.json in it or one below; run --matrix engines first")
     article = load_claims()
     samples = [] if arguments.no_samples else run_samples(article.samples)
-    page = render_claims(article, [_matrix_of(path) for path in found], samples)
+    page = render_claims(article, [matrix_of(path) for path in found], samples)
     if arguments.output is None:
         print(page)
         return 0
@@ -220,25 +219,6 @@ def clean(arguments: argparse.Namespace) -> int:
         shutil.rmtree(path)
         print(f"removed {path}")
     return 0
-
-
-def _is_name(directory: str) -> bool:
-    """Whether it names a folder here, and leads nowhere else."""
-    return Path(directory).name == directory and directory not in ("", ".", "..")
-
-
-def _matrix_of(root: Path) -> MatrixResult:
-    """A stored matrix with the results of its runs as they are now."""
-    stored = decode_matrix((root / "matrix.json").read_bytes(), source=str(root / "matrix.json"))
-    strangers = [entry.directory for entry in stored.runs if not _is_name(entry.directory)]
-    if strangers:
-        raise UsageError(
-            f"{root / 'matrix.json'}: a run lies at {strangers[0]!r}, expected a folder of "
-            "this directory"
-        )
-    runs = tuple(result_of(root / entry.directory) for entry in stored.runs)
-    matrix = replace(stored, runs=runs)
-    return replace(matrix, claims=judged_claims(load_claims(), matrix))
 
 
 COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {

@@ -14,7 +14,7 @@ from harness.cli import running
 from harness.cli.asking import interleaved, orders_of
 from harness.cli.job_summary import VARIABLE
 from harness.cli.providing import provide
-from harness.cli.stored import run_folders
+from harness.cli.stored import matrix_of, run_folders
 from harness.engines.registry import ENGINES
 from harness.errors import UsageError
 from harness.measures.figures import SPECS
@@ -36,7 +36,7 @@ from reports.gate_sides import (
     known_of,
     side_of,
 )
-from reports.pages import append_text, write_gate, write_text
+from reports.pages import append_text, write_gate, write_pages, write_text
 from scenarios.matrices import MATRICES
 
 
@@ -200,7 +200,10 @@ def _verdict(
         baseline, told = _side_by_side(others), "itself (A/A): what differs is noise"
     result = gate(baseline, runs, against=told, settings=settings, unread=found.unread)
     print(render_gate_text(result, is_whole=arguments.whole), end="")
-    for path in write_gate(result, paths[0]):
+    written = write_gate(result, paths[0])
+    if not found.unread and (paths[0] / "matrix.json").exists():
+        written += write_pages(matrix_of(paths[0]), paths[0])[:1]
+    for path in written:
         print(f"gate: {path}")
     summary = os.environ.get(VARIABLE, "")
     if summary and not append_text(render_gate_markdown(result), Path(summary)):

@@ -1,16 +1,18 @@
 """`gate` and `baseline` from the command line, over stored runs: every exit code, and its words."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
 import pytest
 
 from harness.cli import main
-from harness.results import encode
+from harness.results import decode_run, encode
 from harness.scenario import to_json
 from reports.gate_sides import Judged
 from tests.gate_fixtures import repeats
+from tests.report_fixtures import matrix_of
 
 Said = pytest.CaptureFixture[str]
 
@@ -155,3 +157,17 @@ def test_the_job_summary_gets_the_gate(
 
     assert code_of("gate", stored(tmp_path / "now", repeats()), "--baseline", base) == 0
     assert "### Gate: ✓ PASS" in summary.read_text()
+
+
+def test_the_page_of_a_gated_matrix_has_the_gate(tmp_path: Path, base: Path, capsys: Said) -> None:
+    """The page is written again with the gate's section; it says what the exit code says."""
+    root = stored(tmp_path / "now", repeats(refuted={"S1": 1}))
+    runs = [decode_run(path.read_bytes(), source="") for path in root.glob("*/results.json")]
+    named = [replace(run, directory=run.name) for run in runs]
+    (root / "matrix.json").write_bytes(encode(matrix_of(*named)))
+
+    assert code_of("gate", root, "--baseline", base) == 1
+    assert "report.html" in capsys.readouterr().out
+    page = (root / "report.html").read_text()
+    assert '<section id="gate"' in page
+    assert "Exit code 1." in page
