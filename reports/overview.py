@@ -54,6 +54,9 @@ def at_a_glance(matrix: MatrixResult, *, has_verdict: bool = True) -> Table | No
             Head(text="LLM repeats", is_number=True),
             Head(text="Tool repeats", is_number=True),
             Head(text="Tokens wasted", is_number=True),
+            Head(text="Framework's calls", is_number=True),
+            Head(text="Framework's tokens", is_number=True),
+            Head(text="Requests per step", is_number=True),
             Head(text="CPU-s per 1,000", is_number=True),
             Head(text="Peak memory", is_number=True),
             Head(text="Harness CPU", is_number=True),
@@ -64,8 +67,10 @@ def at_a_glance(matrix: MatrixResult, *, has_verdict: bool = True) -> Table | No
         ),
         is_sortable=len(judged) > 1,
         note="Runs of different scenarios carry different loads and faults; compare rates within "
-        "a scenario only. CPU-s per 1,000 accepted agents and peak memory are of all processes "
-        "that the engine needs; harness CPU is our own share of all CPU.",
+        "a scenario only. The framework's calls and tokens are of its own, beside the program's "
+        "steps; requests per used step include retries and 429. CPU-s per 1,000 accepted agents "
+        "and peak memory are of all processes that the engine needs; harness CPU is our own share "
+        "of all CPU.",
     )
 
 
@@ -102,6 +107,7 @@ def _glance_row(column: Column) -> tuple[Value, ...]:
     shown = count(ended) if ended == accepted else f"{count(ended)} of {count(accepted)}"
     tokens = run.repeats.wasted_tokens + run.repeats.useful_tokens + run.repeats.auxiliary_tokens
     wasted = run.repeats.wasted_tokens / tokens if tokens else -1.0
+    own = run.repeats.auxiliary_tokens / tokens if tokens else -1.0
     return (
         text(f"{column.number} {column.label}", link=column.anchor),
         Value(text=f"{column.state.symbol} {column.state.word}", tone=column.state.tone),
@@ -113,6 +119,9 @@ def _glance_row(column: Column) -> tuple[Value, ...]:
         number(count(run.repeats.llm_count), run.repeats.llm_count),
         number(count(run.repeats.tool_count), run.repeats.tool_count),
         number(percent(wasted) if wasted >= 0 else NONE, wasted),
+        number(count(run.repeats.auxiliary_count), run.repeats.auxiliary_count),
+        number(percent(own) if own >= 0 else NONE, own),
+        number(f"{run.repeats.requests_per_used_step:.2f}", run.repeats.requests_per_used_step),
         *_footprint(run),
     )
 

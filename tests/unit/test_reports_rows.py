@@ -5,6 +5,7 @@ from dataclasses import replace
 from reports import rows
 from reports.commits import commits_table
 from reports.footprint import footprint_of
+from reports.overview import at_a_glance
 from reports.witnesses import refutations, run_place
 from tests import report_fixtures as fixtures
 from tests import report_parts as parts
@@ -130,3 +131,25 @@ def test_without_a_history_the_table_says_why() -> None:
     assert table is not None
     assert [value.text for value in table.rows[0]] == ["history", "–", "no dates"]
     assert commits_table(replace(run, commits=None)) is None
+
+
+def test_what_a_framework_adds_is_at_a_glance() -> None:
+    """Its own calls, their share of all tokens, and requests per used step, beside the waste."""
+    run = fixtures.valid_run()
+    added = replace(
+        run.repeats,
+        wasted_tokens=100,
+        useful_tokens=500,
+        auxiliary_count=7,
+        auxiliary_tokens=400,
+        requests_per_used_step=2.25,
+    )
+    table = at_a_glance(fixtures.matrix_of(replace(run, repeats=added), run))
+
+    assert table is not None
+    shown = dict(zip((head.text for head in table.head), table.rows[0], strict=True))
+    assert {name: shown[name].text for name in shown if "ramework" in name} == {
+        "Framework's calls": "7",
+        "Framework's tokens": "40 %",
+    }
+    assert shown["Requests per step"].text == "2.25"
