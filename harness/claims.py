@@ -13,7 +13,7 @@ from harness.errors import UsageError
 from harness.verdict import PROMISE_KEYS
 
 FILE = Path(__file__).resolve().parents[1] / "scenarios" / "claims.yaml"
-FIGURES = ("completed",)
+FIGURES = ("completed", "spanned", "outlives")
 CONFIRMS = ("valid", "invalid")
 
 
@@ -27,7 +27,10 @@ class ClaimTest:
     promise: str = ""
     """A key of the vector."""
     figure: str = ""
-    """``completed``: every accepted agent ended completed."""
+    """``completed``: every accepted agent ended completed; ``spanned``: every executed step has a
+    span; ``outlives``: every trace of an agent that a kill interrupted goes on after it."""
+    broker: str = ""
+    """The broker of the run; empty for whichever it has."""
     confirms: str = "valid"
     """valid: the claim is confirmed when the promise holds; invalid: when it is refuted."""
     why: str = ""
@@ -54,9 +57,13 @@ class Sample:
 
     name: str
     place: str
-    names: tuple[str, ...]
-    """What it calls by names that must exist: dotted, from the module on."""
     code: str
+    names: tuple[str, ...] = ()
+    """What it calls by names that must exist: dotted, from the module on."""
+    language: str = "python"
+    """python | yaml | shell."""
+    not_run: str = ""
+    """Why it is not run here; only Python is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,6 +100,11 @@ def load_claims(path: Path = FILE) -> Article:
         raise UsageError(f"{path}: {error}; expected source, samples and claims") from error
     names = [sample.name for sample in article.samples]
     problems = [text for claim in article.claims for text in _problems_of(claim, names)]
+    problems += [
+        f"sample {one.name}: only Python is run; say in `not_run` why {one.language} is not"
+        for one in article.samples
+        if (one.language != "python") != bool(one.not_run)
+    ]
     if problems:
         raise UsageError(f"{path}: {'; '.join(problems)}")
     return article

@@ -42,10 +42,16 @@ def findings(
 ) -> list[Finding]:
     """Every claim in the article's order; of several runs of a test the latest decides."""
     outcomes = {one.name: one for one in samples}
+    not_run = {one.name: one.not_run for one in article.samples if one.not_run}
     found = []
     for claim in article.claims:
         found += [_tested(claim, test, matrices) for test in claim.tests]
         found += [_sampled(claim, outcomes[name]) for name in claim.samples if name in outcomes]
+        found += [
+            _untested(claim, f"code sample `{name}`", f"not run: {not_run[name]}")
+            for name in claim.samples
+            if name in not_run
+        ]
         if claim.not_tested:
             found.append(_untested(claim, "", f"not tested here: {claim.not_tested}"))
     return found
@@ -104,14 +110,17 @@ def render_claims(
 
 
 def _tested(claim: Claim, test: ClaimTest, matrices: Sequence[MatrixResult]) -> Finding:
-    named = f"{test.scenario}, {test.promise or test.figure}" + (
+    over = f" over {test.broker}" if test.broker else ""
+    named = f"{test.scenario}{over}, {test.promise or test.figure}" + (
         f" ({test.why})" if test.why else ""
     )
     runs = [
         (run.environment.get("started", ""), run, matrix)
         for matrix in matrices
         for run in matrix.runs
-        if run.scenario == test.scenario and f"{run.engine}:{run.variant}" == test.engine
+        if run.scenario == test.scenario
+        and f"{run.engine}:{run.variant}" == test.engine
+        and test.broker in ("", run.broker)
     ]
     judged = [entry for entry in runs if entry[1].state == "judged"]
     if not judged:
@@ -143,6 +152,8 @@ def _read(run: RunResult, test: ClaimTest) -> tuple[str, str]:
     if test.promise:
         row = next(one for one in run.promises if one.key == test.promise)
         return row.verdict, _strength(row)
+    if test.figure != "completed":
+        return _traced(run, test.figure)
     limited = run.repeats.limited_count
     told = (
         f"{run.agents_completed} of {run.agents_accepted} accepted agents completed, "
@@ -153,6 +164,26 @@ def _read(run: RunResult, test: ClaimTest) -> tuple[str, str]:
     if run.agents_accepted == 0 or (unmet and run.agents_completed == run.agents_accepted):
         return "unknown", "; ".join((told, *unmet))
     return ("valid" if run.agents_completed == run.agents_accepted else "invalid"), told
+
+
+def _traced(run: RunResult, figure: str) -> tuple[str, str]:
+    """Whether all steps have a span, or all traces of interrupted agents go on."""
+    found = run.tracing
+    if found is None or found.problems or found.spans_count == 0:
+        told = "; ".join(found.problems) if found else ""
+        return "unknown", told or "no span came"
+    if figure == "spanned":
+        seen, all_of = found.steps_spanned_count, found.steps_count
+        told = f"{seen} of {all_of} executed steps have a span"
+    else:
+        seen, all_of = found.survived_count, found.interrupted_count
+        told = (
+            f"{seen} of {all_of} traces of interrupted agents go on; {found.cut_count} agents "
+            f"went on in another trace, {found.lost_count} have no span on one side"
+        )
+    if all_of == 0:
+        return "unknown", told
+    return ("valid" if seen == all_of else "invalid"), f"{told}; spans leave by: {found.exports}"
 
 
 def _strength(row: PromiseRow) -> str:
@@ -219,13 +250,14 @@ def _sample_lines(article: Article, outcomes: Sequence[SampleOutcome]) -> list[s
     ]
     for sample in article.samples:
         one = by_name.get(sample.name)
-        told = one.outcome if one else "not run"
+        told = one.outcome if one else f"not run: {sample.not_run}".removesuffix(": ")
         absent = (
             f" Not there: {', '.join(f'`{name}`' for name in one.absent)}."
             if one and one.absent
             else ""
         )
-        lines += ["", f"### {sample.name} ({sample.place})", "", "```python", sample.code.rstrip()]
+        lines += ["", f"### {sample.name} ({sample.place})", "", f"```{sample.language}"]
+        lines += [sample.code.rstrip()]
         lines += ["```", "", f"`{told}`.{absent}"]
     return lines
 

@@ -146,6 +146,8 @@ VARIANTS = (
     (Cell(engine="crewai", variant="flow-checkpoint"), MIX),
     (Cell(engine="crewai", variant="crew"), FEWER),
 )
+FORMS = (replace(DAPR_AGENTS, variant="mcp"), replace(DAPR_AGENTS, variant="crew"))
+"""Tools in the forms that the article names."""
 ENGINES = Matrix(
     name="engines",
     summary="what decides the article's claims: engines and variants, killed, calm, throttled",
@@ -179,6 +181,14 @@ ENGINES = Matrix(
                 overrides=("name=engines_all_pods", *SMALL, *MIX, "exposures_min=8"),
             )
             for cell in (DAPR, DAPR_AGENTS)
+        ),
+        *(
+            Entry(
+                scenario="baseline",
+                cell=cell,
+                overrides=(*CALM, *SIZE, *MIX, "load.agents=24", "load.warm_up_agents=0"),
+            )
+            for cell in FORMS
         ),
     ),
 )

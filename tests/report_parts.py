@@ -8,6 +8,7 @@ from harness.results import (
     FaultRow,
     PromiseRow,
     Series,
+    Tracing,
 )
 from harness.verdict import MESSAGES, PROMISES, Anomaly, bound_ratio
 
@@ -169,3 +170,25 @@ def fault_rows(total: int, *, every_s: float = 12.0, unfired: int = 0) -> tuple[
             )
         )
     return tuple(rows)
+
+
+TRACED = Tracing(
+    exports="the sidecar's",
+    problems=(),
+    spans_count=800,
+    left_out_count=0,
+    refused_count=0,
+    orphans_count=40,
+    strangers_count=200,
+    steps_count=100,
+    steps_spanned_count=90,
+    executions_count=120,
+    executions_spanned_count=96,
+    agents_count=50,
+    agents_one_trace_count=45,
+    interrupted_count=10,
+    survived_count=7,
+    cut_count=1,
+    lost_count=2,
+)
+"""Spans of a run with kills."""

@@ -61,6 +61,7 @@ def run_samples(samples: Sequence[Sample], *, timeout_s: float = TIMEOUT_S) -> l
                 versions=versions,
             )
             for one in samples
+            if not one.not_run
         ]
 
 

@@ -8,8 +8,12 @@ import pytest
 from harness.claims import Article, Claim, ClaimTest, Sample, SampleOutcome, load_claims
 from harness.errors import UsageError
 from harness.results import MatrixResult, RunResult
+from harness.runner.samples import run_samples
 from reports.article import findings, judged_claims, render_claims
+from scenarios import SCENARIOS
+from scenarios.matrices import MATRICES
 from tests import report_fixtures as fixtures
+from tests.report_parts import TRACED
 
 FALLS = ClaimTest(scenario="pod_kill", engine="langgraph:none", promise="S2", confirms="invalid")
 HOLDS = ClaimTest(scenario="pod_kill", engine="langgraph:none", promise="S2")
@@ -107,6 +111,81 @@ def test_the_committed_claims_can_be_read() -> None:
     claims = load_claims().claims
 
     assert len([one for one in claims if one.place.startswith("Comparison, ")]) == 15
+
+
+def test_each_test_of_a_claim_is_a_run_that_a_command_makes() -> None:
+    """What neither a matrix nor a scenario of its own runs decides nothing."""
+    made = {
+        (
+            next((one[5:] for one in entry.overrides if one.startswith("name=")), entry.scenario),
+            f"{entry.cell.engine}:{entry.cell.variant}",
+            broker,
+        )
+        for matrix in MATRICES.values()
+        for entry in matrix.entries
+        for broker in ("", entry.cell.broker)
+    }
+    asked = {
+        (test.scenario, test.engine, test.broker)
+        for claim in load_claims().claims
+        for test in claim.tests
+        if test.scenario not in SCENARIOS or test.broker
+    }
+
+    assert asked - made == set()
+
+
+def test_a_broker_is_part_of_a_test() -> None:
+    """A run over another broker does not decide."""
+    test = replace(HOLDS, broker="kafka")
+    one = matrix("valid")
+    kafka = replace(one, runs=(replace(one.runs[0], broker="kafka"),))
+
+    assert [found.word for found in findings(article(test), [one])] == ["not tested"]
+    (found,) = findings(article(test), [one, kafka])
+    assert (found.word, found.test) == ("supported", "pod_kill over kafka, S2")
+
+
+@pytest.mark.parametrize(
+    ("spanned", "survived", "problems", "words"),
+    [
+        (10, 4, (), ["supported", "supported"]),
+        (9, 3, (), ["contradicted", "contradicted"]),
+        (10, 4, ("torn",), ["unknown", "unknown"]),
+    ],
+)
+def test_spans_decide(
+    spanned: int, survived: int, problems: tuple[str, ...], words: list[str]
+) -> None:
+    """All steps with a span, and all traces that go on; damaged spans decide nothing."""
+    tests = [
+        ClaimTest(scenario="pod_kill", engine="langgraph:none", figure=figure)
+        for figure in ("spanned", "outlives")
+    ]
+    one = matrix("valid")
+    tracing = replace(
+        TRACED,
+        problems=problems,
+        spans_count=40,
+        steps_count=10,
+        steps_spanned_count=spanned,
+        interrupted_count=4,
+        survived_count=survived,
+    )
+    traced = replace(one, runs=(replace(one.runs[0], tracing=tracing),))
+
+    assert [found.word for found in findings(article(*tests), [traced])] == words
+    assert {found.word for found in findings(article(*tests), [one])} == {"unknown"}
+
+
+def test_a_sample_that_is_not_run_says_why() -> None:
+    """Only Python is run; another sample without a reason is refused."""
+    printed = Sample(name="one", place="there", language="yaml", not_run="no cluster", code="a: 1")
+    page = render_claims(replace(article(samples=("one",)), samples=(printed,)), [], [])
+
+    assert "⊘ not tested | not run: no cluster" in page
+    assert "```yaml" in page
+    assert run_samples([printed]) == []
 
 
 def test_everything_wrong_with_claims_is_told(tmp_path: Path) -> None:

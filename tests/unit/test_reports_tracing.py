@@ -8,27 +8,7 @@ from reports.html import render_html
 from reports.markdown import render_markdown
 from reports.tracing import tracing_table, tracings
 from tests import report_fixtures as fixtures
-
-FOUND = Tracing(
-    exports="the sidecar's",
-    problems=(),
-    spans_count=800,
-    left_out_count=0,
-    refused_count=0,
-    orphans_count=40,
-    strangers_count=200,
-    steps_count=100,
-    steps_spanned_count=90,
-    executions_count=120,
-    executions_spanned_count=96,
-    agents_count=50,
-    agents_one_trace_count=45,
-    interrupted_count=10,
-    survived_count=7,
-    cut_count=1,
-    lost_count=2,
-)
-
+from tests.report_parts import TRACED as FOUND
 
 NONE = "not implemented: none by default"
 
