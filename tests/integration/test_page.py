@@ -11,11 +11,13 @@ from typing import Any
 
 import pytest
 
+from reports.capacity_forms import render_capacity_html
 from reports.pages import write_pages
 from tests import report_fixtures as fixtures
 from tests.axe import REMEDY as AXE_REMEDY
 from tests.axe import axe_script
 from tests.browser import CHROMIUM, REMEDY, Browser, browser
+from tests.unit.test_capacity_assess import assessed
 
 pytestmark = [
     pytest.mark.integration,
@@ -23,12 +25,17 @@ pytestmark = [
 ]
 
 
-@pytest.fixture(scope="module", params=["default", "wide", "hostile", "unjudged"])
+@pytest.fixture(scope="module", params=["default", "wide", "hostile", "unjudged", "capacity"])
 def page(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Path]:
     folder = tmp_path_factory.mktemp("page")
-    yield write_pages(fixtures.MATRICES[request.param](), folder)[0]
+    if request.param == "capacity":
+        written = folder / "capacity.html"
+        written.write_text(render_capacity_html(assessed()))
+        yield written
+    else:
+        yield write_pages(fixtures.MATRICES[request.param](), folder)[0]
 
 
 @pytest.mark.parametrize("width", [400, 1280])
