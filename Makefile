@@ -11,6 +11,7 @@ AGENTS ?=
 SEED ?=
 ENGINE ?=
 ARGS ?=
+TESTERS ?= $(shell expr $$(nproc) + 1)
 PASSED = $(if $(ENGINE),--engine $(ENGINE)) $(if $(SEED),--seed $(SEED)) \
 	$(if $(AGENTS),--set load.agents=$(AGENTS)) $(ARGS)
 # Nothing named: the matrix default. SCENARIO=scale alone: the matrix of that name, with its fault-free twin.
@@ -30,7 +31,7 @@ loadtest: setup runtime redis ## load and faults on the real runtime, then a pag
 	@$(BIN)/onceproof run $(WHAT) $(PASSED)
 
 test: setup runtime redis ## every test, the real runtime's too
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest -n $(TESTERS) --dist worksteal $(ARGS)
 
 demo: setup ## the two controls and one kill, a page; needs no Dapr runtime
 	@$(BIN)/onceproof run --matrix demo $(PASSED)
