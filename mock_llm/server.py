@@ -1,8 +1,8 @@
 """The witness as a process: `python -m mock_llm.server --port P --ledger DIR --run ID --seed N`.
 
 The process that is started is the server: no supervisor, no children, so that a kill ends it. It
-listens on 127.0.0.1 only and writes nothing but its ledger, and what goes wrong to its standard
-error.
+listens on 127.0.0.1, or on the one address that it is told, and writes nothing but its ledger, and
+what goes wrong to its standard error.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from mock_llm.ledger import LedgerError, next_segment
 from mock_llm.witness import Witness
 
 HOST = "127.0.0.1"
+"""Where it listens when nothing else is said."""
 KEEP_ALIVE_S = 3600
 """Longer than a run's idle times: a connection closed under a client would look like a fault."""
 
@@ -53,7 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     clock = SystemClock()
     try:
         config = configs.parse(asked.config.read_bytes()) if asked.config else configs.Config()
-        listener = _listener(asked.port)
+        listener = _listener(asked.host, asked.port)
         ledger = next_segment(
             asked.ledger, run=asked.run, seed=asked.seed, clock=clock, is_synced=config.fsync
         )
@@ -72,15 +73,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return EXIT_BROKEN if troubles else 0
 
 
-def _listener(port: int) -> socket.socket:
-    """A socket bound to the port: bound first, so that a busy port leaves no segment behind."""
+def _listener(host: str, port: int) -> socket.socket:
+    """A socket bound to the address: bound first, so that a busy port leaves no segment behind."""
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        listener.bind((HOST, port))
+        listener.bind((host, port))
     except OSError as error:
         listener.close()
-        raise OSError(f"port {port} of {HOST} cannot be had: {error}") from error
+        raise OSError(f"port {port} of {host} cannot be had: {error}") from error
     return listener
 
 
@@ -112,6 +113,7 @@ def _server(witness: Witness, troubles: list[str]) -> uvicorn.Server:
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m mock_llm.server", description=__doc__)
     parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--host", default=HOST, help="an address of this machine")
     parser.add_argument("--ledger", type=Path, required=True, help="directory of its segments")
     parser.add_argument("--run", required=True, help="id of the run")
     parser.add_argument("--seed", type=int, required=True)

@@ -392,6 +392,11 @@ def agents(run: RunResult) -> Table:
     )
 
 
+def _kind_of_pod(run: RunResult) -> str:
+    """A pod is called local until it was one of Kubernetes."""
+    return "Kubernetes pod" if "Kubernetes" in run.environment.get("pods", "") else "local pod"
+
+
 def _load_note(run: RunResult) -> str:
     offered = (
         f"{decimal(run.offered_per_s)} agents/s offered"
@@ -399,7 +404,7 @@ def _load_note(run: RunResult) -> str:
         else "all agents offered at once"
     )
     parts = [
-        f"{offered} on {counted(run.pods, 'local pod')}",
+        f"{offered} on {counted(run.pods, _kind_of_pod(run))}",
         f"{decimal(run.agents_per_s)} agents/s and {decimal(run.steps_per_s)} steps/s over "
         f"{seconds(run.load_s)}",
     ]

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from harness import __version__
+from harness.cli.platform import add_platform
 
 EXIT_CODES = """exit codes:
   0 valid   1 invalid against the engine's own promises   2 unknown   3 regression
@@ -144,6 +145,7 @@ def _add_run(command: argparse.ArgumentParser) -> None:
         "scenario", nargs="?", metavar="SCENARIO", help="a name of `onceproof list`, or a YAML file"
     )
     _add_what(command, repeats=1)
+    add_platform(command)
 
 
 def _add_what(command: argparse.ArgumentParser, *, repeats: int) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import yaml
 
 from harness.cli.own import own_of
+from harness.cli.platform import problems_of_platform
 from harness.engines.registry import ENGINES
 from harness.errors import UsageError
 from harness.plan import Cell, SweepSpec
@@ -43,6 +44,7 @@ def orders_of(arguments: argparse.Namespace) -> tuple[str, list[Order]]:
     for order in orders:
         problems += [text for text in problems_of_order(order) if text not in problems]
     orders = [*orders, *_own_orders(arguments, orders, problems)]
+    problems += problems_of_platform(arguments, orders)
     problems += [
         f"two runs are called {name}; give one a name of its own, as in name=quiet"
         for name, count in Counter(order.name for order in orders).items()

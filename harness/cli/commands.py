@@ -13,6 +13,7 @@ from harness.cli.capacity import capacity
 from harness.cli.gating import gate_runs, make_baseline
 from harness.cli.job_summary import tell_job
 from harness.cli.own import own_again
+from harness.cli.platform import back_end_of
 from harness.cli.providing import provide
 from harness.cli.shrinking import Budget, shrink_kept, wanted_of
 from harness.cli.simulating import simulate_run
@@ -39,6 +40,7 @@ def run(arguments: argparse.Namespace) -> int:
         redis=arguments.redis,
         postgres=arguments.postgres,
         broker_urls=arguments.broker_url,
+        placed=back_end_of(arguments, orders),
         report=print,
     )
     if arguments.dry_run:

@@ -9,7 +9,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from harness import __version__
+from harness.cluster.back_end import BackEnd
 from harness.cluster.dapr import DaprCommands
+from harness.cluster.local import LocalBackEnd
 from harness.errors import MachineError
 from harness.provide.brokers import by_broker, find_brokers
 from harness.provide.data import components_folder
@@ -28,21 +30,26 @@ def provide(
     redis: str | None,
     postgres: str | None = None,
     broker_urls: Sequence[str] = (),
+    placed: tuple[BackEnd, dict[str, str]] | None = None,
     report: Callable[[str], None],
 ) -> Provided:
     """Find the runtime and the stores that these orders need, and only those.
 
-    A machine without PostgreSQL, or without a broker, skips the runs that need it.
+    ``placed`` is where pods are to live, with facts about it; None for this machine, which then
+    needs a runtime of Dapr. A machine without PostgreSQL, or without a broker, skips the runs that
+    need it.
 
     Raises:
         UsageError: what the caller named cannot be used.
         MachineError: something is not to be had here.
     """
-    facts = machine_facts()
+    back_end, told = placed or (LocalBackEnd(), {})
+    facts = machine_facts() | told
     dapr = None
     server: tuple[str, ...] = ()
     address = ""
-    if any(engine_of(order).needs_dapr for order in orders):
+    is_local = isinstance(back_end, LocalBackEnd)
+    if is_local and any(engine_of(order).needs_dapr for order in orders):
         runtime = find_runtime(dapr_bin, report)
         dapr = DaprCommands(
             daprd=runtime.daprd, placement=runtime.placement, scheduler=runtime.scheduler
@@ -72,6 +79,7 @@ def provide(
         facts=facts,
         postgres=database,
         missing=missing,
+        back_end=back_end,
     )
 
 

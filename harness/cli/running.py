@@ -16,6 +16,7 @@ from rich.console import Console
 
 from harness.claims import load_claims
 from harness.cli.job_summary import tell_job
+from harness.cli.platform import told
 from harness.cli.providing import why_missing
 from harness.clock import NS_PER_S, SystemClock
 from harness.cluster.keeper import keep
@@ -57,7 +58,7 @@ def run_kept(
     ``finish`` gets the folder of the matrix when all is written, and its code counts instead,
     unless the harness broke.
     """
-    return keep(
+    code = keep(
         lambda: _harness(
             name,
             orders,
@@ -70,6 +71,12 @@ def run_kept(
             finish=finish,
         )
     )
+    try:
+        provided.back_end.sweep()
+    except OnceproofError as error:
+        print(f"onceproof: left behind: {error}", file=sys.stderr)
+        return 255
+    return code
 
 
 def _harness(
@@ -176,11 +183,11 @@ def _show(matrix: MatrixResult, root: Path, console: Console) -> None:
 def _eta(expected_s: list[float], done: int, took_s: float) -> str:
     """How long this run and all that are left may take, by what the runs so far took."""
 
-    def told(left_s: float) -> str:
+    def in_words(left_s: float) -> str:
         return about(corrected_s(left_s, sum(expected_s[:done]), took_s if done else 0.0))
 
-    left = f", {told(sum(expected_s[done:]))} to the end" if len(expected_s) - done > 1 else ""
-    return f"about {told(expected_s[done])}{left}"
+    left = f", {in_words(sum(expected_s[done:]))} to the end" if len(expected_s) - done > 1 else ""
+    return f"about {in_words(expected_s[done])}{left}"
 
 
 def cell_by_cell(results: list[RunResult]) -> list[RunResult]:
@@ -312,6 +319,7 @@ def dry_run(name: str, orders: list[Order], provided: Provided, *, seed: int) ->
         )
     for fact, value in provided.facts.items():
         print(f"  {fact}: {value}")
+    print(told(provided.back_end, orders), end="")
     return 0
 
 

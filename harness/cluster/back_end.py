@@ -1,6 +1,7 @@
 """Where pods can live: the seam between a run and the machine or the cluster that carries it.
 
-`provide` chooses one; `runner` asks it for a platform and knows no more of it. Back ends: `local`.
+`cli` chooses one; `runner` asks it for a platform and knows no more of it. Back ends: `local` and
+`kubernetes`.
 """
 
 from pathlib import Path
@@ -22,6 +23,20 @@ class BackEnd(Protocol):
     @property
     def host(self) -> str:
         """The address on which pods reach what the harness starts, such as the witness."""
+
+    @property
+    def measures_pods(self) -> bool:
+        """Pods are processes that the harness can look at, so that their cost is known."""
+
+    def manifests(self, template: PodTemplate, slots: tuple[str, ...]) -> str:
+        """What a run would deploy, as YAML, nobody asked; empty where nothing is deployed."""
+
+    def sweep(self) -> None:
+        """Remove what runs of this command left behind, even one that was killed.
+
+        Raises:
+            MachineError: something is still there.
+        """
 
     def control_plane(
         self,

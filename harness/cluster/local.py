@@ -199,6 +199,14 @@ class LocalBackEnd:
     """Implements BackEnd."""
 
     host = "127.0.0.1"
+    measures_pods = True
+
+    def manifests(self, template: PodTemplate, slots: tuple[str, ...]) -> str:
+        """See BackEnd."""
+        return ""
+
+    def sweep(self) -> None:
+        """See BackEnd: the keeper has ended every process already."""
 
     def control_plane(
         self,

@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx
-import msgspec
 
 from harness.clock import Clock
+from harness.cluster.address_book import write_book
 from harness.cluster.dapr import APP_ID, SidecarPorts
 from harness.cluster.health import until_healthy
 from harness.cluster.ports import Ports
@@ -183,19 +183,7 @@ class Pods:
 
     def publish(self) -> None:
         """Write the address book anew, atomically."""
-        entries = [
-            {
-                "slot": pod.slot,
-                "caller": pod.caller,
-                "url": pod.url,
-                "state": "ready" if pod.is_ready else "down",
-            }
-            for pod in self.by_slot.values()
-            if pod.incarnation
-        ]
-        draft = self._address_book.with_suffix(".new")
-        draft.write_bytes(msgspec.json.encode({"pods": entries}))
-        draft.replace(self._address_book)
+        write_book(self._address_book, self.by_slot.values())
 
     def _spawn_sidecar(self, pod: Pod) -> None:
         assert self._template.sidecar is not None

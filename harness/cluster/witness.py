@@ -33,14 +33,21 @@ class WitnessProcess:
     """Starts ``python -m mock_llm.server`` and asks its admin side. Implements Witness."""
 
     def __init__(
-        self, *, processes: Processes, ports: Ports, clock: Clock, http: httpx.AsyncClient
+        self,
+        *,
+        processes: Processes,
+        ports: Ports,
+        clock: Clock,
+        http: httpx.AsyncClient,
+        host: str = "127.0.0.1",
     ) -> None:
-        """The HTTP client is the harness's own."""
+        """The HTTP client is the harness's own; ``host`` is where pods reach the witness."""
         self._processes = processes
         self._clock = clock
         self._http = http
         self.port = ports.take()
-        self.url = f"http://127.0.0.1:{self.port}"
+        self.host = host
+        self.url = f"http://{host}:{self.port}"
         self.process: Process | None = None
 
     async def start(self, *, run: str, seed: int, ledger: Path, config: dict[str, object]) -> None:
@@ -54,6 +61,7 @@ class WitnessProcess:
         path.write_bytes(msgspec.json.encode(config))
         command = (
             *(sys.executable, "-m", "mock_llm.server", "--port", str(self.port)),
+            *("--host", self.host),
             *("--ledger", str(ledger), "--run", run, "--seed", str(seed), "--config", str(path)),
         )
         self.process = self._processes.start("witness", command)

@@ -41,7 +41,7 @@ class Surroundings:
     """What the harness tells a worker through its environment."""
 
     port: int
-    """ONCEPROOF_PORT: where to listen, on 127.0.0.1."""
+    """ONCEPROOF_PORT: where to listen."""
     pod: str
     """ONCEPROOF_POD: the slot, such as ``agents-1``."""
     incarnation: int
@@ -58,6 +58,8 @@ class Surroundings:
     """ONCEPROOF_VARIANT: which variant of the engine to be; may be empty."""
     state_url: str = ""
     """ONCEPROOF_STATE_URL: where the run's store is, such as postgresql://...; may be empty."""
+    host: str = "127.0.0.1"
+    """ONCEPROOF_HOST: the address to listen on, where that is not loopback: a pod's own."""
 
     @staticmethod
     def from_environ(environ: Mapping[str, str]) -> "Surroundings":
@@ -80,6 +82,7 @@ class Surroundings:
         if wrong:
             raise UsageError(f"{'; '.join(wrong)}; a worker is started by the harness")
         values = {field: environ.get(name, "") for field, name in names.items()}
+        values["host"] = values["host"] or "127.0.0.1"
         return msgspec.convert(
             values, Surroundings, strict=False, dec_hook=lambda kind, value: kind(value)
         )
@@ -95,8 +98,9 @@ _NAMES = (
     "OPENAI_API_KEY",
     "ONCEPROOF_VARIANT",
     "ONCEPROOF_STATE_URL",
+    "ONCEPROOF_HOST",
 )
-_MAY_BE_EMPTY = ("ONCEPROOF_VARIANT", "ONCEPROOF_STATE_URL")
+_MAY_BE_EMPTY = ("ONCEPROOF_VARIANT", "ONCEPROOF_STATE_URL", "ONCEPROOF_HOST")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -292,7 +296,7 @@ async def _serve(worker: Worker, surroundings: Surroundings) -> None:
     is_stopping = _cancel_on_sigterm()
     runner = web.AppRunner(desk.application(), access_log=None, shutdown_timeout=0.1)
     try:
-        await _listen(runner, surroundings.port)
+        await _listen(runner, surroundings.host, surroundings.port)
         await worker.open()
         desk.is_ready = True
         await asyncio.Event().wait()
@@ -325,12 +329,12 @@ def _cancel_on_sigterm() -> Callable[[], bool]:
     return lambda: stopping
 
 
-async def _listen(runner: web.AppRunner, port: int) -> None:
+async def _listen(runner: web.AppRunner, host: str, port: int) -> None:
     await runner.setup()
     try:
-        await web.TCPSite(runner, "127.0.0.1", port, backlog=1024, reuse_address=True).start()
+        await web.TCPSite(runner, host, port, backlog=1024, reuse_address=True).start()
     except OSError as error:
-        raise MachineError(f"cannot listen on 127.0.0.1:{port}: {error.strerror}") from error
+        raise MachineError(f"cannot listen on {host}:{port}: {error.strerror}") from error
 
 
 class _Desk:

@@ -144,7 +144,7 @@ def figures_of(
     has_own = not evidence.faults_planned
     own = own_time_ns(evidence) if has_own else np.zeros(0, np.int64)
     calls, effects, tokens = _executed(evidence)
-    cpu_s = sum(row.cpu_s for row in counted.processes if row.is_engine)
+    of_engine = [row.cpu_s for row in counted.processes if row.is_engine]
     is_auxiliary = evidence.requests.kind == Kind.AUXILIARY
     auxiliary = int(np.count_nonzero(is_auxiliary & evidence.requests.is_executed))
     store = counted.store or {}
@@ -160,7 +160,7 @@ def figures_of(
         "agent_ms_p95": agent.ms_p95 if agent.count else None,
         "own_ms_p50": float(np.median(own)) / NS_PER_MS if len(own) else None,
         "resume_ms_p50": resume.ms_p50 if resume.count else None,
-        "cpu_ms_per_agent": _per(cpu_s * 1000, agents) if counted.processes else None,
+        "cpu_ms_per_agent": _per(sum(of_engine) * 1000, agents) if of_engine else None,
     }
     reasons = {
         "store_operations_per_agent": counted.store_reason,
@@ -171,7 +171,9 @@ def figures_of(
         if has_own
         else "with kills it is mostly recovery; see resume_ms_p50",
         "resume_ms_p50": "no step was interrupted",
-        "cpu_ms_per_agent": "the harness ended before the run did",
+        "cpu_ms_per_agent": "the engine's processes are out of the harness's sight"
+        if counted.processes
+        else "the harness ended before the run did",
     }
     return tuple(
         Figure(

@@ -16,6 +16,8 @@ NOT_ENGINE = ("witness", "driver", "sink")
 class Costs:
     """Of one run; `begin` at the begin of the load, `sample` about once a second."""
 
+    measures_pods: bool = True
+    """Without the pods the engine's cost is not known, and no process counts as the engine's."""
     _usage: Usage = field(default_factory=Usage)
     _own_cpu_s_before: float = 0.0
     samples: list[Sample] = field(default_factory=list)
@@ -49,7 +51,7 @@ class Costs:
             ProcessRow(
                 name=kind,
                 count=sum(kind_of(process.name) == kind for process in processes.all),
-                is_engine=kind not in NOT_ENGINE,
+                is_engine=self.measures_pods and kind not in NOT_ENGINE,
                 cpu_s=round(cpu_s, 3),
                 rss_mb_max=round(self._usage.rss_mb_max.get(kind, 0.0), 1),
             )

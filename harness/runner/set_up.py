@@ -197,6 +197,7 @@ class SetUp:
             processes=self.processes,
             ports=self.ports,
             clock=self.clock,
+            host=self.provided.back_end.host,
             redis=self.provided.redis,
             redis_address=self.provided.redis_address,
             postgres=self.provided.postgres,

@@ -70,6 +70,7 @@ class Walk:
     _control_plane: ControlPlane | None = None
 
     def __post_init__(self) -> None:
+        self._costs.measures_pods = self.provided.back_end.measures_pods
         self._watch = Watch(
             plan=self.plan,
             clock=self.clock,
@@ -114,7 +115,13 @@ class Walk:
         began_ns = self.clock.monotonic_ns()
         set_up = self._set_up(processes, ports, http)
         async with contextlib.AsyncExitStack() as undo:
-            witness = WitnessProcess(processes=processes, ports=ports, clock=self.clock, http=http)
+            witness = WitnessProcess(
+                processes=processes,
+                ports=ports,
+                clock=self.clock,
+                http=http,
+                host=self.provided.back_end.host,
+            )
             store = set_up.store()
             self._board = set_up.switchboard(witness)
             self._kept = Kept(store=store, slots=self.folder.state / "slots")

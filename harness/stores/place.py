@@ -17,6 +17,8 @@ class StorePlace:
     processes: Processes
     ports: Ports
     clock: Clock
+    host: str = "127.0.0.1"
+    """Where pods reach the store."""
     redis: tuple[str, ...] = ()
     """Command of a Redis server, or empty."""
     redis_address: str = ""

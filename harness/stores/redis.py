@@ -31,10 +31,13 @@ class Redis:
             raise MachineError("no Redis server found; see `onceproof doctor`")
         self._place.folder.mkdir(parents=True, exist_ok=True)
         port = self._place.ports.take()
-        self.address = f"127.0.0.1:{port}"
+        host = self._place.host
+        self.address = f"{host}:{port}"
         command = (
             *self._place.redis,
-            *("--port", str(port), "--bind", "127.0.0.1", "--dir", str(self._place.folder)),
+            *("--port", str(port), "--bind", host, "--dir", str(self._place.folder)),
+            # Elsewhere than on loopback it takes nobody in without a password or this.
+            *(() if host == "127.0.0.1" else ("--protected-mode", "no")),
             *("--appendonly", "yes", "--appendfsync", "everysec", "--save", ""),
         )
         self._process = self._place.processes.start("redis", command)

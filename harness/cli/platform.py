@@ -1,0 +1,161 @@
+"""The options that say where pods are to live, and the back end that they choose."""
+
+import argparse
+import os
+import tempfile
+from pathlib import Path
+
+from harness.cluster.back_end import BackEnd
+from harness.cluster.components import components_beside, write_component
+from harness.cluster.dapr import APP_ID
+from harness.cluster.local import LocalBackEnd
+from harness.cluster.pods import PodTemplate
+from harness.errors import UsageError
+from harness.plan import slots_of
+from harness.protocols import Component
+from harness.provide.data import components_folder
+from harness.runner.order import Order, engine_of
+
+IMAGE = "ONCEPROOF_WORKER_IMAGE"
+STORES = ("redis", "none")
+"""Those that are reached over the network, and none."""
+LOCAL_FAULTS = ("kill_scheduler", "kill_placement")
+PLACEHOLDER = "HARNESS:PORT"
+
+
+def add_platform(command: argparse.ArgumentParser) -> None:
+    """Add the group of options."""
+    group = command.add_argument_group("where pods live", "see docs/kubernetes.md")
+    group.add_argument(
+        "--platform", choices=("local", "kubernetes"), default="local", help="default: local"
+    )
+    group.add_argument("--context", default="", metavar="NAME", help="of the kubeconfig")
+    group.add_argument(
+        "--worker-image", default="", metavar="IMAGE", help=f"of the workers (default: ${IMAGE})"
+    )
+    group.add_argument(
+        "--reach",
+        default="",
+        metavar="ADDRESS",
+        help="of this machine, as pods reach it (default: that towards the cluster's API)",
+    )
+    group.add_argument(
+        "--yes-this-cluster",
+        action="store_true",
+        help="also where the context looks like production",
+    )
+
+
+def problems_of_platform(arguments: argparse.Namespace, orders: list[Order]) -> list[str]:
+    """What makes these orders impossible on the chosen platform, before any cluster is asked."""
+    if getattr(arguments, "platform", "local") == "local":
+        return [
+            f"{option} goes with --platform kubernetes only"
+            for option, name in (
+                ("--context", "context"),
+                ("--worker-image", "worker_image"),
+                ("--reach", "reach"),
+                ("--yes-this-cluster", "yes_this_cluster"),
+            )
+            if getattr(arguments, name, "")
+        ]
+    problems = []
+    if not image_of(arguments):
+        problems.append(
+            f"no image of the workers: name it with --worker-image or ${IMAGE}; see "
+            "docs/kubernetes.md"
+        )
+    for order in orders:
+        cell, scenario = order.cell, order.scenario
+        if cell.broker != "none":
+            problems.append(f"broker {cell.broker}: messages do not run on Kubernetes yet")
+        if scenario.tracing:
+            problems.append(f"{scenario.name}: spans are not taken on Kubernetes yet")
+        if "parked" in scenario.mix:
+            problems.append(f"{scenario.name}: parked agents are not measured on Kubernetes yet")
+        problems += [
+            f"fault {fault.kind} does not run on Kubernetes yet; see docs/kubernetes.md"
+            for fault in scenario.faults
+            if fault.kind in LOCAL_FAULTS
+        ]
+        keeps_own = order.own is None and engine_of(order).recovery == "assisted"
+        if cell.store not in STORES and not (keeps_own and cell.store == "sqlite"):
+            problems.append(
+                f"store {cell.store} is not reached from a pod network yet; take one of "
+                f"{', '.join(STORES)}"
+            )
+    return list(dict.fromkeys(problems))
+
+
+def image_of(arguments: argparse.Namespace) -> str:
+    """The image that was named, by option or variable."""
+    return str(arguments.worker_image or os.environ.get(IMAGE, ""))
+
+
+def back_end_of(
+    arguments: argparse.Namespace, orders: list[Order]
+) -> tuple[BackEnd, dict[str, str]]:
+    """The back end, and facts about it; a cluster is looked at, unless nothing is to be started.
+
+    Raises:
+        UsageError: with everything that is wrong with the cluster.
+        MachineError: it does not answer.
+    """
+    if arguments.platform == "local":
+        return LocalBackEnd(), {}
+    try:
+        # Only here: its library is an extra, and takes more than a second to import.
+        from harness.cluster.kubernetes.back_end import KubernetesBackEnd  # noqa: PLC0415
+    except ModuleNotFoundError as error:
+        raise UsageError(
+            f"--platform kubernetes needs {error.name}: pip install onceproof[kubernetes]"
+        ) from error
+    image = image_of(arguments)
+    back_end = KubernetesBackEnd(context=arguments.context, image=image, host=arguments.reach)
+    facts = {"worker image": image}
+    if arguments.dry_run:
+        return back_end, facts
+    specs = [engine_of(order) for order in orders]
+    found = back_end.look(
+        needs_dapr=any(spec.needs_dapr for spec in specs),
+        needs_volumes=any(spec.recovery == "assisted" for spec in specs),
+        is_sure=arguments.yes_this_cluster,
+    )
+    facts["pods"] = f"Kubernetes pods: {found.version}, context {found.context}"
+    if found.dapr:
+        facts["daprd"] = f"the cluster's own, {found.dapr}"
+    facts["witness"] = f"beside the harness, at {back_end.host}"
+    return back_end, facts
+
+
+def told(back_end: BackEnd, orders: list[Order]) -> str:
+    """What the orders would deploy, as YAML; addresses that are not known yet are named so."""
+    texts = []
+    for order in orders:
+        with tempfile.TemporaryDirectory() as folder:
+            template = _template(order, Path(folder))
+            texts.append(back_end.manifests(template, slots_of(order.scenario)))
+    return "".join(texts)
+
+
+def _template(order: Order, folder: Path) -> PodTemplate:
+    """As a run makes it, short of addresses; the components are written to ``folder``."""
+    spec, store = engine_of(order), order.cell.store
+    if spec.needs_dapr:
+        state = Component(file=f"state-{store}.yaml", metadata={"redisHost": PLACEHOLDER})
+        for one in (state, *components_beside(state, spec.components)):
+            write_component(one, source=components_folder(), target=folder)
+    return PodTemplate(
+        worker=spec.worker,
+        environ={
+            "ONCEPROOF_VARIANT": spec.variant,
+            "ONCEPROOF_STATE_URL": f"redis://{PLACEHOLDER}" if store == "redis" else "",
+        },
+        witness=f"http://{PLACEHOLDER}",
+        state=folder,
+        sidecar=None,
+        app_ids=spec.app_ids or (APP_ID,),
+        components=folder,
+        needs_dapr=spec.needs_dapr,
+        is_assisted=spec.recovery == "assisted",
+    )

@@ -1,0 +1,161 @@
+"""Everything that can be known to be wrong with a cluster before anything is deployed on it."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from harness.cluster.kubernetes.api import Api, ApiError, Manifest
+from harness.errors import UsageError
+
+DAPR_MINOR = "1.18"
+"""Of the SDKs that workers are built with."""
+PARTS = ("dapr-operator", "dapr-sentry", "dapr-sidecar-injector")
+SERVERS = ("dapr-placement-server", "dapr-scheduler-server")
+PRODUCTION = re.compile(r"(^|[^a-z])(prod|production|prd|live)([^a-z]|$)", re.IGNORECASE)
+BASE = (
+    ("create", "", "namespaces"),
+    ("delete", "", "namespaces"),
+    ("create", "", "services"),
+    ("list", "", "pods"),
+    ("watch", "", "pods"),
+    ("patch", "", "pods"),
+    ("delete", "", "pods"),
+    ("create", "", "pods/exec"),
+    ("list", "", "events"),
+    ("create", "apps", "deployments"),
+    ("create", "apps", "statefulsets"),
+)
+DAPR = (
+    ("create", "dapr.io", "components"),
+    ("create", "dapr.io", "configurations"),
+    ("list", "apps", "deployments"),
+    ("list", "apps", "statefulsets"),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """What a cluster is, for environment.json."""
+
+    context: str
+    version: str
+    dapr: str
+    """Version and namespace; empty when it was not asked for."""
+
+
+async def look(api: Api, *, needs_dapr: bool, needs_volumes: bool, is_sure: bool) -> Found:
+    """Look at a cluster; nothing is changed.
+
+    Raises:
+        UsageError: one message with everything that is wrong.
+        MachineError: it does not answer.
+    """
+    version = str((await api.get("/version")).get("gitVersion", "unknown"))
+    problems = [] if is_sure else _looks_precious(api)
+    rights = BASE + (DAPR if needs_dapr else ())
+    missing = [right for right in rights if not await _may(api, right)]
+    if missing:
+        problems.append(
+            f"context {api.context.name} has no right to {', '.join(map(_told, missing))}; ask for "
+            "them, or name another --context"
+        )
+    dapr = ""
+    if needs_dapr and not any(right in DAPR for right in missing):
+        dapr, wrong = await _dapr(api)
+        problems += wrong
+    if needs_volumes and not await _has_default_class(api):
+        problems.append(
+            "the engine keeps a state for each slot, and the cluster has no default StorageClass "
+            "for their volumes; make one, or take an engine that keeps its state in a store"
+        )
+    if problems:
+        raise UsageError("\n  ".join([f"cannot run on {api.context.server}:", *problems]))
+    return Found(context=api.context.name, version=version, dapr=dapr)
+
+
+def _looks_precious(api: Api) -> list[str]:
+    context = api.context
+    names = (context.name, context.cluster, context.server)
+    found = [name for name in names if PRODUCTION.search(name)]
+    if not found:
+        return []
+    return [
+        f"{found[0]} looks like production, and pods are killed there; say --yes-this-cluster if "
+        "you mean it, or name another --context"
+    ]
+
+
+async def _may(api: Api, right: tuple[str, str, str]) -> bool:
+    verb, group, resource = right
+    plain, _, sub = resource.partition("/")
+    asked = {"verb": verb, "group": group, "resource": plain, "subresource": sub}
+    review: Manifest = {
+        "apiVersion": "authorization.k8s.io/v1",
+        "kind": "SelfSubjectAccessReview",
+        "spec": {"resourceAttributes": asked},
+    }
+    path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
+    answer = await api.post(path, review)
+    return bool(answer.get("status", {}).get("allowed"))
+
+
+def _told(right: tuple[str, str, str]) -> str:
+    verb, group, resource = right
+    return f"{verb} {resource}{'.' + group if group else ''}"
+
+
+async def _dapr(api: Api) -> tuple[str, list[str]]:
+    """Version and namespace of Dapr, and what is wrong with it."""
+    try:
+        kinds = (await api.get("/apis/dapr.io/v1alpha1")).get("resources") or []
+    except ApiError as error:
+        if error.status != 404:
+            raise
+        kinds = []
+    lacking = {"components", "configurations"} - {one.get("name") for one in kinds}
+    if lacking:
+        return "", [
+            f"Dapr's definitions are missing: {', '.join(sorted(lacking))}.dapr.io; install Dapr "
+            f"{DAPR_MINOR} by its chart (`helm install dapr dapr/dapr -n dapr-system`)"
+        ]
+    workloads = [*await _of_dapr(api, "Deployment"), *await _of_dapr(api, "StatefulSet")]
+    by_name = {one["metadata"]["name"]: one for one in workloads}
+    problems = [
+        f"{name} of Dapr is {_state(by_name.get(name))}; see `kubectl get pods -A -l app={name}`"
+        for name in (*PARTS, *SERVERS)
+        if not _ready(by_name.get(name))
+    ]
+    version, namespace = _version(by_name.values())
+    if by_name and not version.startswith(DAPR_MINOR + "."):
+        problems.append(
+            f"the cluster has Dapr {version or 'of an unknown version'}, expected {DAPR_MINOR}.x, "
+            "which the workers' SDK is of"
+        )
+    return f"{version}, namespace {namespace}", problems
+
+
+async def _of_dapr(api: Api, kind: str) -> list[Manifest]:
+    return await api.items(kind, labelSelector="app.kubernetes.io/part-of=dapr")
+
+
+def _ready(workload: Manifest | None) -> bool:
+    return workload is not None and bool(workload.get("status", {}).get("readyReplicas"))
+
+
+def _state(workload: Manifest | None) -> str:
+    return "absent" if workload is None else "there, with no replica ready"
+
+
+def _version(workloads: Iterable[Manifest]) -> tuple[str, str]:
+    for one in workloads:
+        labels = one["metadata"].get("labels", {})
+        return labels.get("app.kubernetes.io/version", ""), one["metadata"].get("namespace", "")
+    return "", ""
+
+
+async def _has_default_class(api: Api) -> bool:
+    annotation = "storageclass.kubernetes.io/is-default-class"
+    return any(
+        one["metadata"].get("annotations", {}).get(annotation) == "true"
+        for one in await api.items("StorageClass")
+    )

@@ -1,0 +1,309 @@
+"""A cluster that is a web server in the test: it keeps objects, and pods come, leave and restart.
+
+It answers what the back end asks, in the API's forms, and does what controllers and kubelets do: a
+workload gets its pods, a deleted pod is replaced, a killed container comes back in place. Each
+worker's container asks the harness who it is, as the real one does. Not a mock: nothing here knows
+what a test expects.
+"""
+
+import asyncio
+import contextlib
+import itertools
+import json
+from collections.abc import AsyncIterator
+from copy import deepcopy
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+from aiohttp import web
+
+Manifest = dict[str, Any]
+NOT_THERE = {"kind": "Status", "message": "not found"}
+
+
+@dataclass(slots=True)
+class Double:
+    """The state of the cluster, and the knobs that break it."""
+
+    objects: dict[str, Manifest] = field(default_factory=dict)
+    """Path -> object."""
+    denied: set[tuple[str, str]] = field(default_factory=set)
+    """(verb, resource) that the caller may not."""
+    injects: bool = True
+    waits: Manifest = field(default_factory=dict)
+    """The state in which every worker's container waits for ever; empty for none."""
+    quota: str = ""
+    """Why no pod may be created; empty when they may."""
+    has_kinds: bool = True
+    log: str = ""
+    asks: list[tuple[str, str]] = field(default_factory=list)
+    """(method, path) of every request."""
+    _numbers: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1))
+    _streams: list[asyncio.Queue[Manifest]] = field(default_factory=list)
+    _tasks: set[asyncio.Task[None]] = field(default_factory=set)
+
+    def put(self, path: str, found: Manifest, event: str = "MODIFIED") -> Manifest:
+        """Keep an object and tell who watches."""
+        found["metadata"]["resourceVersion"] = str(next(self._numbers))
+        self.objects[path] = found
+        if "/pods/" in path:
+            self._tell(event, found)
+        return found
+
+    def pods(self) -> list[Manifest]:
+        return [one for path, one in self.objects.items() if "/pods/" in path]
+
+    def namespaces(self) -> list[str]:
+        return [path.rpartition("/")[2] for path in self.objects if path.count("/") == 4]
+
+    def workload(self, kind: str, name: str, *, version: str = "1.18.2", ready: int = 1) -> None:
+        """One of Dapr's own."""
+        labels = {"app.kubernetes.io/part-of": "dapr", "app.kubernetes.io/version": version}
+        metadata = {"name": name, "namespace": "dapr-system", "labels": labels}
+        path = f"/apis/apps/v1/namespaces/dapr-system/{kind}/{name}"
+        self.put(path, {"metadata": metadata, "status": {"readyReplicas": ready}})
+
+    def install_dapr(self, version: str = "1.18.2") -> None:
+        for name in ("dapr-operator", "dapr-sentry", "dapr-sidecar-injector"):
+            self.workload("deployments", name, version=version)
+        for name in ("dapr-placement-server", "dapr-scheduler-server"):
+            self.workload("statefulsets", name, version=version)
+
+    def do(self, work: Any) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def _tell(self, event: str, found: Manifest) -> None:
+        for stream in self._streams:
+            stream.put_nowait({"type": event, "object": deepcopy(found)})
+
+    # What controllers and kubelets do.
+
+    def spawn(self, workload: Manifest, index: int) -> None:
+        """One pod of a workload."""
+        namespace, app = workload["metadata"]["namespace"], workload["metadata"]["name"]
+        number = next(self._numbers)
+        name = f"{app}-{index}" if workload["kind"] == "StatefulSet" else f"{app}-x{number}"
+        if self.quota:
+            path = f"/api/v1/namespaces/{namespace}/events/e{number}"
+            metadata = {"name": f"e{number}", "namespace": namespace}
+            self.put(path, {"metadata": metadata, "reason": "FailedCreate", "message": self.quota})
+            return
+        template = deepcopy(workload["spec"]["template"])
+        if self.injects and "dapr.io/enabled" in template["metadata"].get("annotations", {}):
+            template["spec"]["containers"].append({"name": "daprd"})
+        metadata = {
+            **template["metadata"],
+            **{"name": name, "namespace": namespace, "uid": f"uid-{number}"},
+        }
+        statuses = [
+            {"name": one["name"], "restartCount": 0, "state": {"waiting": self.waits}}
+            if self.waits
+            else {"name": one["name"], "restartCount": 0, "state": {}}
+            for one in template["spec"]["containers"]
+        ]
+        pod = {
+            "metadata": metadata,
+            "spec": template["spec"],
+            "status": {"phase": "Pending", "conditions": [], "containerStatuses": statuses},
+            "owner": (workload, index),
+        }
+        self.put(f"/api/v1/namespaces/{namespace}/pods/{name}", pod, "ADDED")
+        if not self.waits:
+            self.do(self._live(pod, starts=1))
+
+    async def _live(self, pod: Manifest, *, starts: int) -> None:
+        """A worker's container: asks who it is, then is ready."""
+        environ = {one["name"]: one.get("value", "") for one in pod["spec"]["containers"][0]["env"]}
+        metadata = pod["metadata"]
+        body = {"pod": metadata["name"], "uid": metadata["uid"], "starts": starts}
+        async with aiohttp.ClientSession() as http:
+            while True:
+                with contextlib.suppress(aiohttp.ClientError):
+                    url = environ["ONCEPROOF_IDENTITY_URL"]
+                    async with http.post(url, data=json.dumps(body)) as answer:
+                        if answer.status == 200:
+                            pod["identity"] = await answer.json()
+                            break
+                await asyncio.sleep(0.02)
+        self._set_ready(pod, is_so=True)
+
+    def _set_ready(self, pod: Manifest, *, is_so: bool) -> None:
+        path = f"/api/v1/namespaces/{pod['metadata']['namespace']}/pods/{pod['metadata']['name']}"
+        if self.objects.get(path) is not pod:
+            return
+        pod["status"]["conditions"] = [{"type": "Ready", "status": str(is_so)}]
+        self.put(path, pod)
+
+    def end_container(self, pod: Manifest, name: str) -> None:
+        """SIGKILL, and the restart in place."""
+        status = next(one for one in pod["status"]["containerStatuses"] if one["name"] == name)
+        status["restartCount"] += 1
+        status["lastState"] = {"terminated": {"exitCode": 137, "reason": "Error"}}
+        self._set_ready(pod, is_so=False)
+        if name == "worker":
+            self.do(self._live(pod, starts=status["restartCount"] + 1))
+        else:
+            self._set_ready(pod, is_so=True)
+
+    def delete_pod(self, path: str) -> None:
+        pod = self.objects.pop(path)
+        self._tell("DELETED", pod)
+        workload, index = pod["owner"]
+        if pod["metadata"]["namespace"] in self.namespaces():
+            self.spawn(workload, index)
+
+    # What the API answers.
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        path, method = request.path, request.method
+        self.asks.append((method, path))
+        if path.endswith("/exec"):
+            return await self._exec(request)
+        if path == "/version":
+            return web.json_response({"gitVersion": "v1.34.4"})
+        if path == "/apis/dapr.io/v1alpha1":
+            kinds = ("components", "configurations") if self.has_kinds else ()
+            resources = [{"name": name} for name in kinds]
+            return web.json_response({"resources": resources}, status=200 if kinds else 404)
+        if path.endswith("/selfsubjectaccessreviews"):
+            asked = (await request.json())["spec"]["resourceAttributes"]
+            is_so = (asked["verb"], asked["resource"]) not in self.denied
+            return web.json_response({"status": {"allowed": is_so}})
+        if path.endswith("/log"):
+            return web.Response(text=self.log)
+        if path.endswith("/serviceaccounts/default"):
+            return web.json_response({"metadata": {"name": "default"}})
+        return await self._of_objects(request)
+
+    async def _of_objects(self, request: web.Request) -> web.StreamResponse:
+        path = request.path
+        if request.method == "POST":
+            return self._create(path, await request.json())
+        if request.method == "DELETE":
+            return self._delete(path, await request.json())
+        if request.method == "PATCH":
+            found = self.objects.get(path)
+            if found is None:
+                return web.json_response(NOT_THERE, status=404)
+            labels = (await request.json())["metadata"]["labels"]
+            found["metadata"].setdefault("labels", {}).update(labels)
+            return web.json_response(_shown(self.put(path, found)))
+        if path in self.objects:
+            return web.json_response(_shown(self.objects[path]))
+        if path.rpartition("/")[2] not in KINDS:
+            return web.json_response(NOT_THERE, status=404)
+        if "watch" in request.query:
+            return await self._watch(request)
+        items = [
+            _shown(one)
+            for place, one in self.objects.items()
+            if place.startswith(path + "/") or _is_everywhere(place, path)
+        ]
+        wanted = request.query.get("labelSelector", "")
+        if wanted:
+            key, _, value = wanted.partition("=")
+            items = [one for one in items if one["metadata"].get("labels", {}).get(key) == value]
+        return web.json_response({"metadata": {"resourceVersion": "1"}, "items": items})
+
+    def _create(self, path: str, made: Manifest) -> web.Response:
+        place = f"{path}/{made['metadata']['name']}"
+        if path.endswith("/services"):
+            made["spec"].setdefault("clusterIP", f"10.0.0.{next(self._numbers)}")
+        self.put(place, made, "ADDED")
+        if made["kind"] in ("Deployment", "StatefulSet"):
+            for index in range(made["spec"]["replicas"]):
+                self.spawn(made, index)
+        return web.json_response(_shown(made), status=201)
+
+    def _delete(self, path: str, options: Manifest) -> web.Response:
+        found = self.objects.get(path)
+        uid = options.get("preconditions", {}).get("uid")
+        if found is None:
+            return web.json_response(NOT_THERE, status=404)
+        if uid and found["metadata"].get("uid") != uid:
+            return web.json_response({"message": "another uid"}, status=409)
+        if "/pods/" in path:
+            self.delete_pod(path)
+        else:
+            inside = f"/namespaces/{path.rpartition('/')[2]}/"
+            self.objects = {
+                place: one
+                for place, one in self.objects.items()
+                if place != path and inside not in place
+            }
+        return web.json_response({"kind": "Status"})
+
+    async def _watch(self, request: web.Request) -> web.StreamResponse:
+        answer = web.StreamResponse()
+        await answer.prepare(request)
+        stream: asyncio.Queue[Manifest] = asyncio.Queue()
+        self._streams.append(stream)
+        for one in self.pods():
+            stream.put_nowait({"type": "MODIFIED", "object": one})
+        try:
+            while True:
+                event = await stream.get()
+                event["object"] = _shown(event["object"])
+                await answer.write(json.dumps(event).encode() + b"\n")
+        finally:
+            self._streams.remove(stream)
+
+    async def _exec(self, request: web.Request) -> web.StreamResponse:
+        socket = web.WebSocketResponse(protocols=("v4.channel.k8s.io",))
+        await socket.prepare(request)
+        pod = self.objects[request.path.removesuffix("/exec")]
+        name = request.query.getall("command")[-1]
+        await socket.send_bytes(b"\x01SIGKILL to " + name.encode())
+        await socket.send_bytes(b'\x03{"status":"Success"}')
+        await socket.close()
+        self.end_container(pod, name)
+        return socket
+
+
+KINDS = (
+    *("namespaces", "pods", "services", "events", "deployments", "statefulsets"),
+    *("storageclasses", "components", "configurations"),
+)
+
+
+def _shown(found: Manifest) -> Manifest:
+    return {key: value for key, value in found.items() if key not in ("owner", "identity")}
+
+
+def _is_everywhere(place: str, path: str) -> bool:
+    """An object of any namespace, for a list that names none."""
+    group, _, plural = path.rpartition("/")
+    return place.startswith(f"{group}/namespaces/") and place.split("/")[-2] == plural
+
+
+@contextlib.asynccontextmanager
+async def cluster(folder: Path, *, name: str = "test") -> AsyncIterator[tuple[Double, Path]]:
+    """A cluster, and a kubeconfig that leads to it."""
+    double = Double()
+    application = web.Application()
+    application.router.add_route("*", "/{path:.*}", double.handle)
+    runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.1)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    port = runner.addresses[0][1]
+    config = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "current-context": name,
+        "clusters": [{"name": name, "cluster": {"server": f"http://127.0.0.1:{port}"}}],
+        "users": [{"name": "me", "user": {}}],
+        "contexts": [{"name": name, "context": {"cluster": name, "user": "me"}}],
+    }
+    file = folder / "kubeconfig"
+    file.write_text(json.dumps(config))
+    try:
+        yield double, file
+    finally:
+        for task in list(double._tasks):
+            task.cancel()
+        await runner.cleanup()
