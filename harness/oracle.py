@@ -185,7 +185,7 @@ def _folded(program: Program, seed: int) -> _Fold:
 def _fold_sequence(fold: _Fold, steps: tuple[Step, ...]) -> None:
     """Add the rows of the steps that are run, in path order."""
     for step in steps:
-        if step.kind in ("parallel", "child"):
+        if step.kind in ("parallel", "child", "team"):
             for branch in step.branches:
                 _fold_sequence(fold, branch)
         elif step.kind == "judge":

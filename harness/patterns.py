@@ -208,6 +208,23 @@ def _note(agent: str, path: str, kind: str, count: int) -> Step:
     return replace(step, kind="publish")
 
 
+def _team(agent: str, topic: str, count: int) -> tuple[Step, ...]:
+    """A planner, workers with a tool and a reviewer, who talk over topics; 7 answers at least."""
+    found = Directive(kind="tools", count=1)
+    workers = tuple(
+        (_leaf(agent, f"2.b{number}", ("1",), f"{topic}: record part {number}.", found),)
+        for number in range(max(2, (count - 3) // 2))
+    )
+    paths = tuple(worker[0].path for worker in workers)
+    review = _say(agent, "3.b0", paths, f"{topic}: review the parts.", is_last=False)
+    return (
+        _say(agent, "1", (), f"{topic}: what is to be done, in parts?", is_last=False),
+        Step(path="2", kind="team", after=("1",), branches=workers),
+        Step(path="3", kind="team", after=paths, branches=((review,),)),
+        _say(agent, "4", ("3.b0",), f"{topic}: conclude.", is_last=True),
+    )
+
+
 def _parked(agent: str, topic: str, count: int) -> tuple[Step, ...]:
     """An idle agent: it waits for somebody's word from the start, and answers it once."""
     return (
@@ -230,8 +247,9 @@ PATTERN_STEPS: dict[str, Callable[[str, str, int], tuple[Step, ...]]] = {
     "poison": _poison,
     "notes": _notes,
     "poison_note": _poison_note,
+    "team": _team,
 }
-MESSAGED = frozenset({"notes", "poison_note"})
+MESSAGED = frozenset({"notes", "poison_note", "team"})
 """Patterns whose agents talk to others over a broker."""
 FAILING = frozenset({"poison"})
 """Patterns whose agents cannot complete, whatever the engine does."""

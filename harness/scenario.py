@@ -31,6 +31,7 @@ PATTERNS = (
     "poison",
     "notes",
     "poison_note",
+    "team",
 )
 AGENTS_MAX, PODS_MAX, STEPS_MAX, FAULTS_MAX = 200_000, 64, 1000, 1000
 SCHEDULERS_MAX = 7
@@ -52,7 +53,7 @@ class Step:
 
     path: str
     kind: str
-    """say | tools | parallel | route | plan | judge | child | wait | receive | publish; see
+    """say | tools | parallel | route | plan | judge | child | wait | receive | publish | team; see
     docs/authoring-scenarios.md."""
     prompt: str = ""
     after: tuple[str, ...] = ()
@@ -60,7 +61,8 @@ class Step:
     branches: tuple[tuple["Step", ...], ...] = ()
     """For parallel and route: each branch is a sequence; of a route the answer chooses the one that
     is run. For judge: each is a round, which ends in the verdict. For child: one, run by an
-    instance of its own."""
+    instance of its own. For team: each is a member's, an instance of its own that is started by a
+    message and answers by one."""
     turns: int = 0
     """For tools: turns that end in a tool call; the final answer is one turn more."""
     tasks: int = 0

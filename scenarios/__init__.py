@@ -18,6 +18,7 @@ from scenarios.pod_kill import SCENARIO as POD_KILL
 from scenarios.poison import SCENARIO as POISON
 from scenarios.scale import SCENARIO as SCALE
 from scenarios.scheduler_kill import SCENARIO as SCHEDULER_KILL
+from scenarios.team import SCENARIO as TEAM
 from scenarios.throttle import SCENARIO as THROTTLE
 from scenarios.tracing import SCENARIO as TRACING
 
@@ -43,5 +44,6 @@ SCENARIOS: dict[str, Scenario] = {
         BROKER_SWAP_HARD,
         SCHEDULER_KILL,
         DEAD_LETTERS,
+        TEAM,
     )
 }

@@ -130,7 +130,8 @@ MESSAGES = Matrix(
         SWAPPED,
         Entry(scenario="broker_swap_hard", cell=replace(DAPR, broker="redis")),
         *(
-            Entry(scenario="dead_letters", cell=replace(DAPR, broker=broker))
+            Entry(scenario=scenario, cell=replace(DAPR, broker=broker))
+            for scenario in ("dead_letters", "team")
             for broker in ("redis", "rabbitmq")
         ),
     ),

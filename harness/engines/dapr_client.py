@@ -22,7 +22,7 @@ from dapr.ext.workflow.aio import DaprWorkflowClient
 from harness.commits import Commit
 from harness.engines.contract import About, AgentView, Surroundings
 from harness.engines.dapr_history import history_of
-from harness.engines.messages import STARTS, Message, Publisher, Subscriptions
+from harness.engines.messages import STARTS, Answer, Message, Publisher, Subscriptions, Task
 from harness.errors import EngineError
 from harness.protocols import EngineSpec
 from harness.scenario import Program
@@ -62,18 +62,22 @@ class WorkflowWorker:
         self._client = DaprWorkflowClient()
 
     async def start(self, agent: str, program: Program) -> None:
-        """Schedule the workflow under the agent's id, unless it exists in whatever state.
+        """Start the agent, unless it exists in whatever state."""
+        await self._schedule(self._workflow, agent, program)
+
+    async def _schedule(self, workflow: str, instance: str, given: object) -> None:
+        """Schedule a workflow under an id of ours, unless that exists.
 
         Reading first matters: Dapr accepts the id of an *ended* workflow again and runs it anew.
         Two starts at once both read nothing; Dapr then refuses the second, which is as good.
         """
         assert self._client is not None
         with _rpc_errors():
-            if await self._client.get_workflow_state(agent, fetch_payloads=False) is not None:
+            if await self._client.get_workflow_state(instance, fetch_payloads=False) is not None:
                 return
             try:
                 await self._client.schedule_new_workflow(
-                    self._workflow, input=msgspec.to_builtins(program), instance_id=agent
+                    workflow, input=msgspec.to_builtins(given), instance_id=instance
                 )
             except grpc.aio.AioRpcError as error:
                 if error.code() is not grpc.StatusCode.ALREADY_EXISTS:
@@ -125,7 +129,8 @@ class MessagedWorker(WorkflowWorker):
     """A worker whose agents are started by a message, which it publishes itself.
 
     A POST is answered when the broker has the start message. Whoever gets it starts the agent under
-    the agent's id, so that a message that comes twice starts one agent.
+    the agent's id, so that a message that comes twice starts one agent. The same is true of members
+    of a team.
     """
 
     def __init__(
@@ -133,12 +138,17 @@ class MessagedWorker(WorkflowWorker):
         about: About,
         *,
         workflow: str,
+        member: str,
         connect: Callable[[], WorkflowRuntime],
         surroundings: Surroundings,
     ) -> None:
+        """``member`` is the workflow of a member of a team, whose input is a Task."""
         super().__init__(about, workflow=workflow, connect=connect)
+        self._member = member
         self._surroundings = surroundings
-        self._subscriptions = Subscriptions(self._start_by_message)
+        self._subscriptions = Subscriptions(
+            starts=self._start_by_message, tasks=self._start_member, answers=self._answer
+        )
 
     def routes(self) -> list[web.RouteDef]:
         """See Handling."""
@@ -163,6 +173,15 @@ class MessagedWorker(WorkflowWorker):
 
     async def _start_by_message(self, agent: str, program: object) -> None:
         await super().start(agent, msgspec.convert(program, Program))
+
+    async def _start_member(self, member: str, task: object) -> None:
+        await self._schedule(self._member, member, msgspec.convert(task, Task))
+
+    async def _answer(self, lead: str, content: object) -> None:
+        """An answer that comes twice is an event that nobody waits for any more."""
+        answer = msgspec.convert(content, Answer)
+        if not await self.receive(lead, answer.path, answer.outcome):
+            raise EngineError(f"there is no agent {lead} that waits for {answer.path}")
 
 
 def about_of(spec: EngineSpec, *packages: str) -> About:

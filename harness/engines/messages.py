@@ -9,6 +9,7 @@ import asyncio
 import os
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal
 
 import aiohttp
@@ -17,14 +18,22 @@ from aiohttp import web
 
 from harness.engines.contract import Surroundings
 from harness.errors import EngineError
+from harness.scenario import Program
 from mock_llm.marker import find_all
 
 COMPONENT = "agent-messages"
 STARTS, RESULTS, NOTES = "onceproof.starts", "onceproof.results", "onceproof.notes"
+TASKS, ANSWERS = "onceproof.tasks", "onceproof.answers"
+"""Of a team: what a member is to do, and what came of it."""
 PUBLISH_S, TRY_S, PAUSE_S = 60.0, 10.0, 0.25
 """A publish is tried again until it is acknowledged, at most so long; one try; between two."""
 What = Literal["publishing", "acknowledged", "refused", "delivered", "dead_letter"]
 Json = dict[str, Any]
+Handle = Callable[[str, Any], Awaitable[None]]
+"""Takes the agent that a message is to, and its content.
+
+Raises EngineError when it cannot, now or ever: then the message comes again.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,16 +41,35 @@ class Message:
     """What goes over the broker."""
 
     id: str
-    """`<agent>/start`, `<agent>/result`, or `<agent>/<path>` of a step that publishes."""
+    """`<agent>/start`, `<agent>/result`, `<agent>/<path>` of a step that publishes, and of a team
+    `<agent>/<path>/task` and `<agent>/<path>/answer`."""
     topic: str
     """Where it was first published; a dead letter is found elsewhere."""
     agent: str
     content: Any
-    """The program, the outcome, or a note."""
+    """The program, the outcome, a note, a Task or an Answer."""
     key: str = ""
     """Messages of one key and topic keep their order, where the broker can; empty for no order."""
     number: int = -1
     """Place in that order."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """What a member of a team is to do; the message is to the member."""
+
+    lead: str
+    """The agent that waits for the answer."""
+    program: Program
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What came of a task; the message is to the lead."""
+
+    path: str
+    """Of the member's last step."""
+    outcome: str
 
 
 def is_poison(content: object) -> bool:
@@ -139,49 +167,34 @@ class Publisher:
 class Subscriptions:
     """The routes that the sidecar delivers to, and the harness's way to close the gate."""
 
-    def __init__(self, start: Callable[[str, Any], Awaitable[None]]) -> None:
-        """``start`` starts an agent unless it exists, and raises EngineError when it cannot."""
-        self._start = start
+    def __init__(self, **handlers: Handle) -> None:
+        """``starts`` starts an agent unless it exists, ``tasks`` a member of a team likewise;
+        ``answers`` gives a lead what came of a task."""
+        self._handlers: dict[str, Handle | None] = {"results": None, "notes": _read, **handlers}
         self.publisher: Publisher | None = None
         """Set when the worker is open."""
 
     def routes(self) -> list[web.RouteDef]:
         """See Handling."""
         return [
-            web.post("/messages/starts", self.starts),
-            web.post("/messages/results", self.results),
-            web.post("/messages/notes", self.notes),
             web.post("/messages/dead", self.dead),
             web.put("/messages/gate", self.gate),
+            *(
+                web.post(f"/messages/{kind}", partial(self._take, "delivered", handle))
+                for kind, handle in self._handlers.items()
+            ),
         ]
-
-    async def starts(self, request: web.Request) -> web.Response:
-        """Start the agent; a second delivery finds it there."""
-        return await self._take(request, "delivered", self._start)
-
-    async def results(self, request: web.Request) -> web.Response:
-        """A result has arrived: that is all."""
-        return await self._take(request, "delivered", None)
-
-    async def notes(self, request: web.Request) -> web.Response:
-        """A note has arrived; one that cannot be handled is refused each time it comes."""
-        return await self._take(request, "delivered", _read)
 
     async def dead(self, request: web.Request) -> web.Response:
         """A dead letter has arrived."""
-        return await self._take(request, "dead_letter", None)
+        return await self._take("dead_letter", None, request)
 
     async def gate(self, request: web.Request) -> web.Response:
         """Body {"is_open": bool}: whether this worker may publish."""
         GATE.is_open = bool(msgspec.json.decode(await request.read())["is_open"])
         return web.json_response({"is_open": GATE.is_open})
 
-    async def _take(
-        self,
-        request: web.Request,
-        what: What,
-        handle: Callable[[str, Any], Awaitable[None]] | None,
-    ) -> web.Response:
+    async def _take(self, what: What, handle: Handle | None, request: web.Request) -> web.Response:
         """SUCCESS acknowledges; any other status has the sidecar deliver it again."""
         message = msgspec.json.decode(await request.read(), type=CloudEvent).data
         if self.publisher is None:

@@ -21,13 +21,13 @@ from mock_llm.receipts import task_path
 KINDS = ("say", "tools", "parallel", "route", "plan", "judge", "child", "wait", "receive")
 """Step kinds that our own loops interpret."""
 
-MESSAGE_KINDS = ("publish",)
+MESSAGE_KINDS = ("publish", "team")
 """Further kinds of engines whose agents talk over a broker."""
 
-SILENT = ("parallel", "route", "plan", "judge", "child", "wait", "receive", "publish")
+SILENT = ("parallel", "route", "plan", "judge", "child", "wait", "receive", *MESSAGE_KINDS)
 """Kinds that do not end in an answer of the LLM's own: none of them can be last."""
 
-_HAVE_BRANCHES = ("parallel", "route", "judge", "child")
+_HAVE_BRANCHES = ("parallel", "route", "judge", "child", "team")
 _EMBEDDED = re.compile(r"\{answer:([^{}\s]+)\}")
 _BRANCH = re.compile(r"\bbranch (\d{1,6})\b")
 _VERDICT = re.compile(r"\s*(accept|revise)\b")
@@ -201,7 +201,7 @@ def _problems_of_step(
             f"the prompt embeds {_missing(embedded, set(step.after))}, which after does not name",
         ),
         (
-            step.kind not in ("parallel", "route", "judge")
+            step.kind not in ("parallel", "route", "judge", "team")
             or (bool(step.branches) and all(step.branches)),
             f"{step.kind} without a branch, or with an empty one",
         ),

@@ -33,6 +33,7 @@ PATTERN_KINDS = {
     "poison": ("say",),
     "notes": ("say", "publish"),
     "poison_note": ("say", "publish"),
+    "team": ("say", "tools", "team"),
 }
 DISK_MB_BASE, DISK_MB_PER_1000_AGENTS = 300, 200
 

@@ -23,6 +23,7 @@ SMALL = (
 LONG = (*SMALL, "load.agents=50", "load.rate_per_s=1")
 """Each of three swaps takes up to ten seconds, and comes by progress."""
 HERE = brokers_at_hand()
+PARTS = ("task", "answer")
 
 
 def reason(*brokers: str) -> str:
@@ -101,6 +102,23 @@ def test_poison_becomes_a_dead_letter_and_the_others_flow(tmp_path: Path) -> Non
     assert result["agents_completed"] == 10
     (promise,) = (row for row in result["promises"] if row["key"] == "M")  # type: ignore[attr-defined]
     assert promise["verdict"] == "valid"
+
+
+def test_a_team_works_once_though_a_pod_dies(tmp_path: Path) -> None:
+    """Each task starts one member, each answer reaches its lead; S1 and R hold over the team."""
+    if why := reason("redis"):
+        pytest.skip(why)
+    few = (*SMALL, "load.agents=12", "faults.0.count=1", "faults.0.progress_to=0.5")
+
+    result, records = ran(tmp_path, "team", small=few)
+    paths = ("start", "result", *(f"{n}/{k}" for n in ("2.b0", "2.b1", "3.b0") for k in PARTS))
+    planned = {f"a{number:06d}/{path}" for number in range(12) for path in paths}
+
+    assert result["agents_completed"] == 12
+    assert ids(records, "acknowledged").keys() == planned
+    assert ids(records, "delivered").keys() == planned
+    verdicts = {row["key"]: row["verdict"] for row in result["promises"]}  # type: ignore[attr-defined]
+    assert "invalid" not in {verdicts[key] for key in ("L", "S1", "R", "M")}
 
 
 def test_a_hard_swap_accounts_for_every_message(tmp_path: Path) -> None:

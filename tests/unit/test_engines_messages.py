@@ -158,7 +158,7 @@ def delivered(
     """Deliver the message to a worker as a sidecar does; the status of its answer."""
 
     async def act(publisher: Publisher) -> int:
-        subscriptions = Subscriptions(start)
+        subscriptions = Subscriptions(starts=start)
         subscriptions.publisher = publisher
         body = msgspec.json.encode({"id": "x", "specversion": "1.0", "data": message})
         async with serving(*subscriptions.routes()) as port, aiohttp.ClientSession() as session:
@@ -236,7 +236,7 @@ def test_a_desk_that_is_not_open_yet_takes_nothing() -> None:
     async def act() -> int:
         body = msgspec.json.encode({"data": MESSAGE})
         async with (
-            serving(*Subscriptions(started_wrongly).routes()) as port,
+            serving(*Subscriptions(starts=started_wrongly).routes()) as port,
             aiohttp.ClientSession() as session,
         ):
             url = f"http://127.0.0.1:{port}/messages/starts"

@@ -233,13 +233,23 @@ def test_exactly_the_last_step_says_last(pattern: str, count: int) -> None:
     assert flags == [False] * (len(found) - 1) + [True]
 
 
-@pytest.mark.parametrize("pattern", sorted(set(PATTERNS) - {"evaluator", "parked", "poison"}))
+@pytest.mark.parametrize(
+    "pattern", sorted(set(PATTERNS) - {"evaluator", "parked", "poison", "team"})
+)
 @pytest.mark.parametrize("count", [5, 8])
 def test_a_pattern_has_the_answers_that_it_says(pattern: str, count: int) -> None:
     """``steps`` of the scenario is the number of LLM answers of an agent."""
     steps = PATTERN_STEPS[pattern]("a000001", "a topic", count)
 
     assert answers_count(Program(agent="a000001", steps=steps), 3) == count
+
+
+@pytest.mark.parametrize(("count", "answers"), [(1, 7), (7, 7), (9, 9)])
+def test_a_team_has_seven_answers_and_two_more_a_worker(count: int, answers: int) -> None:
+    """A worker calls its tool and says so; planner, reviewer and conclusion are one answer each."""
+    steps = PATTERN_STEPS["team"]("a000001", "a topic", count)
+
+    assert answers_count(Program(agent="a000001", steps=steps), 3) == answers
 
 
 def test_evaluators_are_accepted_in_different_rounds() -> None:

@@ -5,14 +5,15 @@ that was limited says for how long, and the workflow waits on a durable timer: t
 cannot read Retry-After.
 
 Variants: `agent` runs from the first step to the last; `renewed` continues as new after each step,
-so that its history stays short; `reporting` publishes its outcome; with a peer, activities and
-child agents run in another app.
+so that its history stays short; `reporting` publishes its outcome, and is the lead of a team whose
+members are each a `member`; with a peer, activities and child agents run in another app.
 
 Workflow code runs again from the top at every replay, so it draws nothing and asks no clock.
 """
 
 import os
 from collections.abc import Generator, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -28,8 +29,18 @@ from dapr.ext.workflow import (
 from harness.engines.contract import Surroundings
 from harness.engines.dapr_workflow.adapter import APPS
 from harness.engines.llm import TOOLS, Limited, Llm, LlmError
-from harness.engines.messages import NOTES, RESULTS, Message, Publisher
+from harness.engines.messages import (
+    ANSWERS,
+    NOTES,
+    RESULTS,
+    TASKS,
+    Answer,
+    Message,
+    Publisher,
+    Task,
+)
 from harness.engines.walk import (
+    MESSAGE_KINDS,
     branches_of,
     child_program,
     fill,
@@ -41,6 +52,7 @@ from harness.scenario import Program, Step
 WORKFLOW = "agent"
 RENEWED = "renewed-agent"
 REPORTING = "reporting-agent"
+MEMBER = "member-agent"
 RETRY = RetryPolicy(
     first_retry_interval=timedelta(seconds=1),
     max_number_of_attempts=5,
@@ -88,6 +100,23 @@ def reporting(ctx: DaprWorkflowContext, program_json: Json) -> Flow:
     return outcome
 
 
+def member(ctx: DaprWorkflowContext, task_json: Json) -> Flow:
+    """An agent of a team, whose outcome is a message to its lead."""
+    task = msgspec.convert(task_json, Task)
+    outcome = yield from agent(ctx, task_json["program"])
+    path = outcome_path(task.program)
+    yield _published(
+        ctx,
+        Message(
+            id=f"{task.lead}/{path}/answer",
+            topic=ANSWERS,
+            agent=task.lead,
+            content=Answer(path=path, outcome=outcome),
+        ),
+    )
+    return outcome
+
+
 def _published(ctx: DaprWorkflowContext, message: Message) -> Any:
     """The message as a task of the workflow: done when the broker has it."""
     return ctx.call_activity(publish, input=msgspec.to_builtins(message), retry_policy=RETRY)
@@ -105,7 +134,7 @@ def _sequence(ctx: DaprWorkflowContext, steps: Sequence[Step], answers: Answers)
                     break
         elif step.kind == "tools":
             answers[step.path] = yield from _tool_loop(ctx, step, answers)
-        elif step.kind in ("child", "wait", "receive", "publish"):
+        elif step.kind in ("child", "wait", "receive", *MESSAGE_KINDS):
             yield from _with_others(ctx, step, number, answers)
         else:
             (answer,) = yield from _ask(ctx, [_messages(step, answers)])
@@ -128,8 +157,32 @@ def _with_others(ctx: DaprWorkflowContext, step: Step, number: int, answers: Ans
         yield ctx.create_timer(timedelta(seconds=step.wait_s))
     elif step.kind == "receive":
         answers[step.path] = yield ctx.wait_for_external_event(step.path)
+    elif step.kind == "team":
+        yield from _team(ctx, step, answers)
     else:
         yield _published(ctx, _note(ctx.instance_id, step, number, answers))
+
+
+def _team(ctx: DaprWorkflowContext, step: Step, answers: Answers) -> Flow:
+    """Tell each member what to do, and wait for what came of it; both by messages."""
+    lead = ctx.instance_id
+    members = [
+        child_program(f"{lead}-{one[0].path}", replace(step, branches=(one,)), answers)
+        for one in step.branches
+    ]
+    tasks = [
+        Message(
+            id=f"{lead}/{outcome_path(one)}/task",
+            topic=TASKS,
+            agent=one.agent,
+            content=Task(lead=lead, program=one),
+        )
+        for one in members
+    ]
+    yield when_all([_published(ctx, task) for task in tasks])
+    paths = [outcome_path(one) for one in members]
+    outcomes = yield when_all([ctx.wait_for_external_event(path) for path in paths])
+    answers |= dict(zip(paths, outcomes, strict=True))
 
 
 def _note(agent_id: str, step: Step, number: int, answers: Answers) -> Message:
@@ -264,6 +317,7 @@ def runtime() -> WorkflowRuntime:
     made.register_workflow(agent, name=WORKFLOW)
     made.register_workflow(renewed, name=RENEWED)
     made.register_workflow(reporting, name=REPORTING)
+    made.register_workflow(member, name=MEMBER)
     made.register_activity(publish)
     made.register_activity(call_llm)
     made.register_activity(run_tool)

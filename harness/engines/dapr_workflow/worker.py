@@ -6,7 +6,7 @@ from dapr.ext.workflow import WorkflowRuntime
 from harness.engines.contract import Surroundings, main
 from harness.engines.dapr_client import MessagedWorker, WorkflowWorker, about_of
 from harness.engines.dapr_workflow.adapter import DaprWorkflow
-from harness.engines.dapr_workflow.agent import RENEWED, REPORTING, WORKFLOW, runtime
+from harness.engines.dapr_workflow.agent import MEMBER, RENEWED, REPORTING, WORKFLOW, runtime
 from harness.engines.messages import has_broker
 
 
@@ -20,7 +20,7 @@ def _worker(surroundings: Surroundings) -> WorkflowWorker:
     about = about_of(DaprWorkflow().spec(surroundings.variant), "dapr", "dapr-ext-workflow")
     if has_broker():
         return MessagedWorker(
-            about, workflow=REPORTING, connect=_connect, surroundings=surroundings
+            about, workflow=REPORTING, member=MEMBER, connect=_connect, surroundings=surroundings
         )
     workflow = RENEWED if surroundings.variant == "continue-as-new" else WORKFLOW
     return WorkflowWorker(about, workflow=workflow, connect=_connect)
