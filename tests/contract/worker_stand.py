@@ -22,10 +22,12 @@ from harness.engines.crewai.adapter import CrewAI
 from harness.engines.dbos.adapter import Dbos
 from harness.engines.langgraph.adapter import LangGraph
 from harness.engines.reference.adapter import Reference
+from harness.engines.registry import ENGINES as REGISTRY
 from harness.patterns import PATTERN_STEPS
 from harness.protocols import Engine
-from harness.scenario import Program
+from harness.scenario import Program, Step
 from mock_llm.ledger import iter_records
+from mock_llm.marker import Directive, Marker, prompt_with
 from mock_llm.records import Begin, End, Opened
 
 ROOT = Path(__file__).parents[2]
@@ -45,6 +47,14 @@ ENGINES: dict[str, tuple[Engine, str]] = {
 """Workers that need nothing but the witness."""
 
 PORTS = Ports(os.getpid())
+
+
+def adapter_of(name: str) -> tuple[Engine, str]:
+    """An engine of the table above, or any <engine>:<variant>."""
+    if name in ENGINES:
+        return ENGINES[name]
+    engine, _, variant = name.partition(":")
+    return REGISTRY[engine], variant
 
 
 @dataclass
@@ -101,7 +111,7 @@ class Slot:
 
     def spawn(self, **changes: str) -> None:
         """Start the next incarnation, without waiting for it."""
-        engine, variant = ENGINES[self.engine]
+        engine, variant = adapter_of(self.engine)
         self.incarnation += 1
         self.port = PORTS.take()
         (self.folder / "state").mkdir(parents=True, exist_ok=True)
@@ -186,6 +196,15 @@ def until(is_so: Callable[[], bool], what: str, log: Path | None = None) -> None
 def program_of(agent: str, pattern: str, steps: int = STEPS) -> Program:
     """A program as the plan draws it."""
     return Program(agent=agent, steps=PATTERN_STEPS[pattern](agent, "Ada, engineer", steps))
+
+
+def refused(agent: str) -> Program:
+    """An agent whose only step is answered with 429, however often it is asked."""
+    directive = Directive(kind="fail", count=429, is_last=True)
+    marker = Marker(agent=agent, path="1", predecessors=(), directive=directive)
+    return Program(
+        agent=agent, steps=(Step(path="1", kind="say", prompt=prompt_with(marker, "Say it.")),)
+    )
 
 
 @contextmanager
