@@ -328,7 +328,11 @@ class Story:
                 is_alive = not self.struck(one.caller, one.begin, two.begin) or any(
                     one.begin in rest and two.begin not in rest for rest in rests
                 )
-                if is_alive and {one.begin, two.begin} <= used:
+                is_joined = any(
+                    {one.begin, two.begin} <= {each.begin for each in row.carries if each}
+                    for row in self.rows
+                )
+                if is_alive and not is_joined and {one.begin, two.begin} <= used:
                     yield ("M", "duplicate-message-start", -1)
                     return
 

@@ -228,7 +228,8 @@ def duplicate_message_start(portion: Portion) -> Found:
 
     Its first step was executed again and both results were used. Alive: no fault struck whoever had
     executed it first, or something was still built on the first result alone after the second start
-    had begun. A start message that was published again may start again.
+    had begun. A start message that was published again may start again. A request that carried both
+    results is of one run, which has done its first step twice: that is for S1 and S3.
     """
     repeated = repeated_of(portion)
     is_root = np.zeros(portion.cells.count, np.bool_)
@@ -242,6 +243,8 @@ def duplicate_message_start(portion: Portion) -> Found:
     is_alive = ~repeated.is_on_victim[chosen]
     is_alive |= _is_carried_on(portion, repeated.before[chosen], repeated.row[chosen])
     chosen = chosen[is_alive]
+    is_joined = _is_joined(portion, repeated.before[chosen], repeated.row[chosen])
+    chosen = chosen[~is_joined]
     again, first = np.unique(agent[chosen], return_index=True)
     began = portion.requests.begin_seq
     return of_agents(
@@ -263,6 +266,16 @@ def _is_carried_on(portion: Portion, before: Ints, row: Ints) -> Flags:
         on_one, on_two = (number[rests_on == which] for which in (one, two))
         alive[place] = bool(len(np.setdiff1d(on_one, on_two)))
     return alive
+
+
+def _is_joined(portion: Portion, before: Ints, row: Ints) -> Flags:
+    """Whether one request carried the results of both."""
+    carried = portion.carried
+    by = [
+        [carried.carrier[carried.source == one] for one in (first, second)]
+        for first, second in zip(before, row, strict=True)
+    ]
+    return np.array([bool(len(np.intersect1d(*pair))) for pair in by], np.bool_)
 
 
 def _started_once(portion: Portion) -> Ints:

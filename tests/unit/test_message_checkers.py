@@ -179,6 +179,25 @@ def test_a_fault_on_its_way_excuses_a_dead_letter_but_not_without() -> None:
     assert m_of(seen(*poison, dead, counted())).violations_count == 0
 
 
+def test_a_first_step_done_twice_by_one_run_is_no_second_start() -> None:
+    """Its next request carries both results, and only one run can have both."""
+
+    def both(entries: list[tuple[str, str, int, int]]) -> list[tuple[str, str, int, int]]:
+        role, kind, value, latest = entries[-1]
+        return [*entries, (role, kind, value, latest - 2)]
+
+    start, one = (sent("a1/start"), had("a1/start")), ask("a1", "1")
+    last = outcome("a1", path="2")
+    joined = evidence_of(
+        *start, one, one, ask("a1", "2", change=both), last, counted(), declared=LOOSE
+    )
+    apart = evidence_of(
+        *start, one, ask("a1", "2"), one, ask("a1", "2"), last, counted(), declared=LOOSE
+    )
+
+    assert (m_of(joined).violations_count, m_of(apart).violations_count) == (0, 1)
+
+
 def test_a_shared_fault_excuses_an_order_that_a_kill_does_not() -> None:
     """A broker that was switched on the way owes no order across the switch."""
     order = Declared(delivery="at least once", is_ordered=True)
