@@ -189,6 +189,12 @@ def _poison(agent: str, topic: str, count: int) -> tuple[Step, ...]:
     return (first, replace(fails, kind="say"), *later[1:])
 
 
+def _solo(agent: str, topic: str, count: int) -> tuple[Step, ...]:
+    """One loop of tool calls, and nothing around it; ``count`` answers from 2."""
+    asked = Directive(kind="tools", count=max(1, count - 1), is_last=True)
+    return (_leaf(agent, "1", (), f"{topic}: record what you find, then conclude.", asked),)
+
+
 def _notes(agent: str, topic: str, count: int) -> tuple[Step, ...]:
     """A chain that publishes a note of each answer but the last; others read them."""
     chain = _chain(agent, topic, max(2, count))
@@ -248,6 +254,7 @@ PATTERN_STEPS: dict[str, Callable[[str, str, int], tuple[Step, ...]]] = {
     "notes": _notes,
     "poison_note": _poison_note,
     "team": _team,
+    "solo": _solo,
 }
 MESSAGED = frozenset({"notes", "poison_note", "team"})
 """Patterns whose agents talk to others over a broker."""

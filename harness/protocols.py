@@ -44,6 +44,8 @@ class EngineSpec:
     """State stores that it can run on; the first is the default."""
     brokers: tuple[str, ...] = ("none",)
     """Brokers that its agents can get messages over; the first is the default."""
+    is_subscribing: bool = False
+    """Its workers subscribe by streams; their sidecars get no declared subscriptions."""
     ready_s: float = 60.0
     """Time in which a pod must be ready, all pods starting at once on two busy cores."""
     components: tuple[str, ...] = ()

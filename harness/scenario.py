@@ -32,6 +32,7 @@ PATTERNS = (
     "notes",
     "poison_note",
     "team",
+    "solo",
 )
 AGENTS_MAX, PODS_MAX, STEPS_MAX, FAULTS_MAX = 200_000, 64, 1000, 1000
 SCHEDULERS_MAX = 7

@@ -9,6 +9,7 @@ from scenarios.dead_letters import SCENARIO as DEAD_LETTERS
 from scenarios.flash_crowd import SCENARIO as FLASH_CROWD
 from scenarios.herd import SCENARIO as HERD
 from scenarios.ladder import SCENARIO as LADDER
+from scenarios.message_starts import SCENARIO as MESSAGE_STARTS
 from scenarios.node_loss import SCENARIO as NODE_LOSS
 from scenarios.parked import SCENARIO as PARKED
 from scenarios.patterns import SCENARIO as PATTERNS
@@ -45,5 +46,6 @@ SCENARIOS: dict[str, Scenario] = {
         SCHEDULER_KILL,
         DEAD_LETTERS,
         TEAM,
+        MESSAGE_STARTS,
     )
 }

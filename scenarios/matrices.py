@@ -88,6 +88,7 @@ def compared(cells: tuple[Cell, ...]) -> tuple[Entry, ...]:
 
 COMPARISON = compared(COMPARED)
 SWAPPED = Entry(scenario="broker_swap", cell=replace(DAPR, broker="redis"))
+HOSTED = ("subscribed", "subscribed-async", "subscribed-await", "subscribed-guarded")
 BROKERS = ("in-memory", "redis", "kafka", "rabbitmq")
 DEFAULT = Matrix(
     name="default",
@@ -133,6 +134,14 @@ MESSAGES = Matrix(
             Entry(scenario=scenario, cell=replace(DAPR, broker=broker))
             for scenario in ("dead_letters", "team")
             for broker in ("redis", "rabbitmq")
+        ),
+        Entry(scenario="team", cell=replace(DAPR, variant="streaming", broker="redis")),
+        *(
+            Entry(
+                scenario="message_starts",
+                cell=replace(DAPR, engine="dapr_agents", variant=variant, broker="redis"),
+            )
+            for variant in HOSTED
         ),
     ),
 )

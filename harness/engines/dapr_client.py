@@ -23,6 +23,7 @@ from harness.commits import Commit
 from harness.engines.contract import About, AgentView, Surroundings
 from harness.engines.dapr_history import history_of
 from harness.engines.messages import STARTS, Answer, Message, Publisher, Subscriptions, Task
+from harness.engines.streams import Streams
 from harness.errors import EngineError
 from harness.protocols import EngineSpec
 from harness.scenario import Program
@@ -141,10 +142,16 @@ class MessagedWorker(WorkflowWorker):
         member: str,
         connect: Callable[[], WorkflowRuntime],
         surroundings: Surroundings,
+        is_subscribing: bool = False,
     ) -> None:
-        """``member`` is the workflow of a member of a team, whose input is a Task."""
+        """``member`` is the workflow of a member of a team, whose input is a Task.
+
+        ``is_subscribing``: the worker opens a stream for each topic; else the sidecar posts here.
+        """
         super().__init__(about, workflow=workflow, connect=connect)
         self._member = member
+        self._streams: Streams | None = None
+        self._is_subscribing = is_subscribing
         self._surroundings = surroundings
         self._subscriptions = Subscriptions(
             starts=self._start_by_message, tasks=self._start_member, answers=self._answer
@@ -158,6 +165,9 @@ class MessagedWorker(WorkflowWorker):
         """See Worker."""
         await super().open()
         self._subscriptions.publisher = Publisher(self._surroundings, os.environ)
+        if self._is_subscribing:
+            self._streams = Streams()
+            await self._streams.open(self._subscriptions.topics())
 
     async def start(self, agent: str, program: Program) -> None:
         """See Worker."""
@@ -167,6 +177,8 @@ class MessagedWorker(WorkflowWorker):
 
     async def close(self) -> None:
         """See Worker."""
+        if self._streams is not None:
+            await self._streams.close()
         if self._subscriptions.publisher is not None:
             await self._subscriptions.publisher.close()
         await super().close()

@@ -7,7 +7,7 @@ took it, and before its handling is acknowledged.
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal
@@ -23,6 +23,7 @@ from mock_llm.marker import find_all
 
 COMPONENT = "agent-messages"
 STARTS, RESULTS, NOTES = "onceproof.starts", "onceproof.results", "onceproof.notes"
+DEAD = "onceproof.dead"
 TASKS, ANSWERS = "onceproof.tasks", "onceproof.answers"
 """Of a team: what a member is to do, and what came of it."""
 PUBLISH_S, TRY_S, PAUSE_S = 60.0, 10.0, 0.25
@@ -52,6 +53,8 @@ class Message:
     """Messages of one key and topic keep their order, where the broker can; empty for no order."""
     number: int = -1
     """Place in that order."""
+    task: str = ""
+    """What Dapr Agents reads of a message, and nothing else: the prompt of the agent it starts."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,17 +140,26 @@ class Publisher:
         Raises:
             EngineError: not acknowledged within a minute.
         """
+        await self.publish_all([message], lambda: self._try(message))
+
+    async def publish_all(
+        self, messages: Sequence[Message], attempt: Callable[[], Awaitable[str]]
+    ) -> None:
+        """As `publish`; ``attempt`` tries all at once, and says why it failed, or nothing."""
         reason = ""
         deadline = asyncio.get_running_loop().time() + PUBLISH_S
         while asyncio.get_running_loop().time() < deadline:
             await GATE.passed()
-            await self.tell("publishing", message)
-            reason = await self._try(message)
-            await self.tell("refused" if reason else "acknowledged", message)
+            for message in messages:
+                await self.tell("publishing", message)
+            reason = await attempt()
+            for message in messages:
+                await self.tell("refused" if reason else "acknowledged", message)
             if not reason:
                 return
             await asyncio.sleep(PAUSE_S)
-        raise EngineError(f"{message.id} was not acknowledged in {PUBLISH_S:g} s: {reason}")
+        named = ", ".join(message.id for message in messages)
+        raise EngineError(f"{named} was not acknowledged in {PUBLISH_S:g} s: {reason}")
 
     async def _try(self, message: Message) -> str:
         """Why it was not acknowledged; empty when it was."""
@@ -170,42 +182,55 @@ class Subscriptions:
     def __init__(self, **handlers: Handle) -> None:
         """``starts`` starts an agent unless it exists, ``tasks`` a member of a team likewise;
         ``answers`` gives a lead what came of a task."""
-        self._handlers: dict[str, Handle | None] = {"results": None, "notes": _read, **handlers}
+        known: dict[str, Handle] = {"notes": _read, **handlers}
+        self._takes = {
+            "results": partial(self._take, "delivered", None),
+            "dead": partial(self._take, "dead_letter", None),
+            **{kind: partial(self._take, "delivered", handle) for kind, handle in known.items()},
+        }
         self.publisher: Publisher | None = None
         """Set when the worker is open."""
 
     def routes(self) -> list[web.RouteDef]:
         """See Handling."""
         return [
-            web.post("/messages/dead", self.dead),
             web.put("/messages/gate", self.gate),
             *(
-                web.post(f"/messages/{kind}", partial(self._take, "delivered", handle))
-                for kind, handle in self._handlers.items()
+                web.post(f"/messages/{kind}", partial(self._post, take))
+                for kind, take in self._takes.items()
             ),
         ]
 
-    async def dead(self, request: web.Request) -> web.Response:
-        """A dead letter has arrived."""
-        return await self._take("dead_letter", None, request)
+    def topics(self) -> dict[str, Callable[[Message], Awaitable[str]]]:
+        """For a worker that subscribes by itself: by topic, what takes a message of it."""
+        return {f"onceproof.{kind}": take for kind, take in self._takes.items()}
 
     async def gate(self, request: web.Request) -> web.Response:
         """Body {"is_open": bool}: whether this worker may publish."""
         GATE.is_open = bool(msgspec.json.decode(await request.read())["is_open"])
         return web.json_response({"is_open": GATE.is_open})
 
-    async def _take(self, what: What, handle: Handle | None, request: web.Request) -> web.Response:
+    async def _post(
+        self, take: Callable[[Message], Awaitable[str]], request: web.Request
+    ) -> web.Response:
         """SUCCESS acknowledges; any other status has the sidecar deliver it again."""
         message = msgspec.json.decode(await request.read(), type=CloudEvent).data
+        if reason := await take(message):
+            status = 500 if self.publisher else 503
+            return web.json_response({"status": "RETRY", "reason": reason}, status=status)
+        return web.json_response({"status": "SUCCESS"})
+
+    async def _take(self, what: What, handle: Handle | None, message: Message) -> str:
+        """Tell of it and handle it; why it was not taken, or nothing."""
         if self.publisher is None:
-            return web.json_response({"status": "RETRY"}, status=503)
+            return "the worker is not open yet"
         try:
             await self.publisher.tell(what, message)
             if handle is not None:
                 await handle(message.agent, message.content)
         except EngineError as error:
-            return web.json_response({"status": "RETRY", "reason": str(error)}, status=500)
-        return web.json_response({"status": "SUCCESS"})
+            return str(error)
+        return ""
 
 
 async def _read(_agent: str, note: object) -> None:

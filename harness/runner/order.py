@@ -34,6 +34,7 @@ PATTERN_KINDS = {
     "notes": ("say", "publish"),
     "poison_note": ("say", "publish"),
     "team": ("say", "tools", "team"),
+    "solo": ("tools",),
 }
 DISK_MB_BASE, DISK_MB_PER_1000_AGENTS = 300, 200
 

@@ -24,7 +24,7 @@ from harness.runner.switchboard import RunSwitchboard
 QUIET_S = {"redis": 4.0, "rabbitmq": 3.0, "kafka": 15.0}
 """So long nothing more must come: Kafka first waits out the session of a pod that was killed."""
 COLLECT_S = 120.0
-KINDS = ("starts", "tasks", "answers", "results", "notes", "dead")
+KINDS = ("starts", "agents", "tasks", "answers", "results", "notes", "dead")
 """The routes of components/subscription-*.yaml."""
 SOON = {"redis": {"processingTimeout": "1s", "redeliverInterval": "1s"}}
 """Redis keeps what a dead pod held for it; here it need not wait for that pod."""

@@ -170,6 +170,7 @@ class SetUp:
             witness=witness,
             http=self.http,
             clock=self.clock,
+            is_declared=not self.spec.is_subscribing,
         )
 
     def _residue(

@@ -33,6 +33,8 @@ class RunSwitchboard:
     witness: WitnessProcess
     http: httpx.AsyncClient
     clock: Clock
+    is_declared: bool = True
+    """Sidecars get the declared subscriptions; else their workers subscribe by themselves."""
     pods: Platform | None = None
     """Set when they are there."""
     is_over: bool = False
@@ -54,7 +56,8 @@ class RunSwitchboard:
 
     async def connect(self) -> None:
         """Give the sidecars the first broker's component, the subscriptions and the policies."""
-        for path in (*self.shipped.glob("subscription-*.yaml"), self.shipped / POLICIES):
+        declared = self.shipped.glob("subscription-*.yaml") if self.is_declared else ()
+        for path in (*declared, self.shipped / POLICIES):
             (self.resources / path.name).write_bytes(path.read_bytes())
         await self._use(next(iter(self.brokers)))
 

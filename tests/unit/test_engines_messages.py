@@ -116,6 +116,23 @@ def test_a_refused_publish_is_told_and_repeated(monkeypatch: pytest.MonkeyPatch)
     ]
 
 
+def test_messages_in_one_request_fare_alike(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All are told before it, and all are refused or acknowledged by it."""
+    monkeypatch.setattr(messages, "PAUSE_S", 0.01)
+    world = World()
+    both = [MESSAGE, replace(MESSAGE, id="a2/start")]
+    reasons = ["1 of 2 failed", ""]
+
+    async def attempt() -> str:
+        return reasons.pop(0)
+
+    perform(world, lambda one: one.publish_all(both, attempt))
+
+    whats = ["publishing", "refused", "publishing", "acknowledged"]
+    ids = ("a1/start", "a2/start")
+    assert world.heard == [f"{what} {id} {STARTS}" for what in whats for id in ids]
+
+
 def test_a_publish_that_is_never_acknowledged_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     """It has a deadline, and the broker's last word."""
     monkeypatch.setattr(messages, "PAUSE_S", 0.01)

@@ -2,7 +2,7 @@
 
 import sys
 
-from harness.engines.walk import KINDS
+from harness.engines.walk import KINDS, MESSAGE_KINDS
 from harness.errors import UsageError
 from harness.protocols import EngineSpec
 
@@ -17,7 +17,12 @@ SUMMARIES = {
     "delegate": "as default, a plan is an agent's, whose tool is another agent",
     "memory-list": "as default, summaries of the tool loop in a list in the process",
     "memory-state": "as default, summaries of the tool loop in a Dapr state store of their own",
+    "subscribed": "one DurableAgent per program, started by messages through AgentRunner.subscribe",
+    "subscribed-async": "as subscribed, delivery_mode async: acknowledged when queued in memory",
+    "subscribed-await": "as subscribed, await_result: acknowledged when the agent has ended",
+    "subscribed-guarded": "as subscribed, the runner's client starts each agent under its own id",
 }
+HOSTED = tuple(name for name in SUMMARIES if name.startswith("subscribed"))
 
 LACKS = {
     "idempotency key": "a tool gets its arguments and nothing else",
@@ -29,6 +34,11 @@ LACKS = {
     "MCP as a durable tool": "an MCPServer resource has one address for all pods; not tried",
 }
 """Features that 1.0.9 has not, or that cannot be shown here -> the reason."""
+
+NOT_HOSTED = dict.fromkeys(
+    (kind for kind in (*KINDS, *MESSAGE_KINDS) if kind != "tools"),
+    "what a message starts is one agent: one task, one tool loop",
+)
 
 
 class DaprAgents:
@@ -50,14 +60,16 @@ class DaprAgents:
             recovery="native",
             intake="durable",
             any_pod_answers=True,
-            kinds=KINDS,
+            kinds=("tools",) if variant in HOSTED else KINDS,
+            brokers=("redis", "rabbitmq", "kafka") if variant in HOSTED else ("none",),
+            is_subscribing=variant in HOSTED,
             worker=(sys.executable, "-m", "harness.engines.dapr_agents.worker"),
             needs_dapr=True,
             holds_status=True,
             stores=("redis", "in-memory"),
             components=("memory", "registry"),
             ready_s=180.0,  # The import alone is 7 s of CPU, a crew's another 7.
-            lacks=LACKS,
+            lacks=LACKS | (NOT_HOSTED if variant in HOSTED else {}),
             exports="the sidecar's, by Dapr's Configuration; the worker's, by OTEL_* environment: "
             "DurableAgent sets up exporter and instrumentor",
         )

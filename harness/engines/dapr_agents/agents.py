@@ -9,6 +9,7 @@ from dapr_agents import DurableAgent, OpenAIChatClient
 from dapr_agents.agents.configs import (
     AgentExecutionConfig,
     AgentMemoryConfig,
+    AgentPubSubConfig,
     OrchestrationMode,
     WorkflowRetryPolicy,
 )
@@ -103,6 +104,11 @@ def make_agents(runtime: WorkflowRuntime, settings: Settings) -> Agents:
     return Agents(for_tools=_recorder(RECORDER, runtime, settings), for_plans=lead)
 
 
+def make_hosted(runtime: WorkflowRuntime, pubsub: AgentPubSubConfig) -> DurableAgent:
+    """The one agent of a pod that messages start; it is run by an AgentRunner."""
+    return _recorder(RECORDER, runtime, Settings(), pubsub)
+
+
 def _team(runtime: WorkflowRuntime, settings: Settings) -> DurableAgent:
     """An orchestrator, and two recorders that it finds in the registry."""
     for name in (f"{RECORDER}-a", f"{RECORDER}-b"):
@@ -140,7 +146,12 @@ def _lead(runtime: WorkflowRuntime, settings: Settings) -> DurableAgent:
     )
 
 
-def _recorder(name: str, runtime: WorkflowRuntime, settings: Settings) -> DurableAgent:
+def _recorder(
+    name: str,
+    runtime: WorkflowRuntime,
+    settings: Settings,
+    pubsub: AgentPubSubConfig | None = None,
+) -> DurableAgent:
     """An agent with the tool."""
     memory = _memory(settings.memory)
     recorder = DurableAgent(
@@ -155,6 +166,7 @@ def _recorder(name: str, runtime: WorkflowRuntime, settings: Settings) -> Durabl
         runtime=runtime,
         hooks=Hooks(before_tool_call=[lambda _: RequireApproval()]) if settings.has_human else None,
         memory=AgentMemoryConfig(store=memory) if memory else None,
+        pubsub=pubsub,
     )
     if memory is not None:
         # With a state store, 1.0.9 has put a memory of its own in place of the one just given.

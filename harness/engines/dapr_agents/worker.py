@@ -20,7 +20,9 @@ import grpc
 from dapr.ext.workflow import WorkflowRuntime
 
 from harness.engines.contract import Surroundings, main
-from harness.engines.dapr_agents.adapter import DaprAgents
+from harness.engines.dapr_agents.adapter import HOSTED, DaprAgents
+from harness.engines.dapr_agents.agents import make_hosted
+from harness.engines.dapr_agents.hosting import HostedWorker
 from harness.engines.dapr_agents.programs import WORKFLOW, Programs
 from harness.engines.dapr_client import WorkflowWorker, about_of
 
@@ -32,6 +34,8 @@ def _worker(surroundings: Surroundings) -> WorkflowWorker:
         return Programs(spec.variant).runtime
 
     about = about_of(spec, "dapr", "dapr-ext-workflow", "dapr-agents")
+    if spec.variant in HOSTED:
+        return HostedWorker(about, make=make_hosted, surroundings=surroundings)
     return WorkflowWorker(about, workflow=WORKFLOW, connect=connect)
 
 

@@ -9,9 +9,12 @@ from harness.protocols import EngineSpec
 SUMMARIES = {
     "default": "workflow per agent, async activity per LLM or tool call, 429 as durable timer",
     "continue-as-new": "as default; the workflow continues as new after each step",
+    "streaming": "as default, over a broker: streaming subscriptions, a team's tasks in bulk",
     "two-apps": "as default; two apps, each runs its calls and child agents in the other one",
 }
-BROKERS = ("none", "in-memory", "redis", "kafka", "rabbitmq")
+BROKERS = ("in-memory", "redis", "kafka", "rabbitmq")
+MESSAGED = {"default": ("none", *BROKERS), "streaming": BROKERS}
+"""By variant, what its messages can go over."""
 APPS = ("onceproof-left", "onceproof-right")
 """Of two-apps: each slot belongs to one of them."""
 
@@ -37,12 +40,13 @@ class DaprWorkflow:
             intake="durable",
             # A sidecar knows the workflows of its own app alone.
             any_pod_answers=not has_two_apps,
-            kinds=(*KINDS, *MESSAGE_KINDS) if variant == "default" else KINDS,
+            kinds=(*KINDS, *MESSAGE_KINDS) if variant in MESSAGED else KINDS,
             worker=(sys.executable, "-m", "harness.engines.dapr_workflow.worker"),
             needs_dapr=True,
             holds_status=True,
             stores=("redis", "postgres", "sqlite", "in-memory"),
-            brokers=BROKERS if variant == "default" else ("none",),
+            brokers=MESSAGED.get(variant, ("none",)),
+            is_subscribing=variant == "streaming",
             app_ids=APPS if has_two_apps else (),
             exports="the sidecar's, by Dapr's Configuration; the SDK's worker sets up no exporter",
         )

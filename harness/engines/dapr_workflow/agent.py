@@ -39,6 +39,7 @@ from harness.engines.messages import (
     Publisher,
     Task,
 )
+from harness.engines.streams import Streams
 from harness.engines.walk import (
     MESSAGE_KINDS,
     branches_of,
@@ -179,7 +180,12 @@ def _team(ctx: DaprWorkflowContext, step: Step, answers: Answers) -> Flow:
         )
         for one in members
     ]
-    yield when_all([_published(ctx, task) for task in tasks])
+    if _is_streaming():
+        yield ctx.call_activity(
+            publish_in_bulk, input=msgspec.to_builtins(tasks), retry_policy=RETRY
+        )
+    else:
+        yield when_all([_published(ctx, task) for task in tasks])
     paths = [outcome_path(one) for one in members]
     outcomes = yield when_all([ctx.wait_for_external_event(path) for path in paths])
     answers |= dict(zip(paths, outcomes, strict=True))
@@ -282,6 +288,18 @@ async def publish(_ctx: WorkflowActivityContext, message: Json) -> None:
     await _publisher().publish(msgspec.convert(message, Message))
 
 
+async def publish_in_bulk(_ctx: WorkflowActivityContext, messages: list[Json]) -> None:
+    """Activity: messages of one topic in one request."""
+    found = msgspec.convert(messages, list[Message])
+    topic = found[0].topic
+    await _publisher().publish_all(found, lambda: _streams().publish(topic, found))
+
+
+def _is_streaming() -> bool:
+    """The same in every pod, and so at every replay."""
+    return os.environ.get("ONCEPROOF_VARIANT") == "streaming"
+
+
 def peer() -> str | None:
     """The app that runs this app's activities and child agents; None for this app itself.
 
@@ -311,6 +329,16 @@ def _publisher() -> Publisher:
     return _publishers[0]
 
 
+_all_streams: list[Streams] = []
+
+
+def _streams() -> Streams:
+    """As `llm`, for requests of the SDK's own client."""
+    if not _all_streams:
+        _all_streams.append(Streams())
+    return _all_streams[0]
+
+
 def runtime() -> WorkflowRuntime:
     """The SDK's worker with everything registered, not yet started."""
     made = WorkflowRuntime()
@@ -319,6 +347,7 @@ def runtime() -> WorkflowRuntime:
     made.register_workflow(reporting, name=REPORTING)
     made.register_workflow(member, name=MEMBER)
     made.register_activity(publish)
+    made.register_activity(publish_in_bulk)
     made.register_activity(call_llm)
     made.register_activity(run_tool)
     return made

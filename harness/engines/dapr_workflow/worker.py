@@ -17,10 +17,16 @@ def _connect() -> WorkflowRuntime:
 
 
 def _worker(surroundings: Surroundings) -> WorkflowWorker:
-    about = about_of(DaprWorkflow().spec(surroundings.variant), "dapr", "dapr-ext-workflow")
+    spec = DaprWorkflow().spec(surroundings.variant)
+    about = about_of(spec, "dapr", "dapr-ext-workflow")
     if has_broker():
         return MessagedWorker(
-            about, workflow=REPORTING, member=MEMBER, connect=_connect, surroundings=surroundings
+            about,
+            workflow=REPORTING,
+            member=MEMBER,
+            connect=_connect,
+            surroundings=surroundings,
+            is_subscribing=spec.is_subscribing,
         )
     workflow = RENEWED if surroundings.variant == "continue-as-new" else WORKFLOW
     return WorkflowWorker(about, workflow=workflow, connect=_connect)
