@@ -227,41 +227,6 @@ class Pod(Protocol):
         """Where the harness reaches the sidecar's HTTP API; empty where it cannot, or none is."""
 
 
-class Platform(Protocol):
-    """Where the pods of a run live, and who brings back what died: this machine, or a cluster."""
-
-    restarted: asyncio.Queue[Pod]
-    """Pods that are ready again after something in them had died, as it happens."""
-    troubles: list[str]
-    """What died or failed to start without a fault of ours; shown as doubts."""
-
-    @property
-    def by_slot(self) -> Mapping[str, Pod]:
-        """All pods of the run."""
-
-    async def start(self) -> None:
-        """Start every pod and wait until all are ready; `stop` takes away what a failure leaves.
-
-        Raises:
-            MachineError: one died or was not ready in time; alone or in a group of exceptions.
-        """
-
-    async def run(self) -> None:
-        """Bring back, or see brought back, what dies; until cancelled."""
-
-    async def stop(self) -> None:
-        """End every pod and leave nothing behind; safe when it never started."""
-
-    async def kill(self, slot: str, part: str) -> Struck:
-        """See Stage."""
-
-    async def retire(self, slot: str) -> Struck:
-        """See Stage."""
-
-    async def healed(self, slot: str, after: Struck, *, deadline_s: float) -> Healed:
-        """See Stage."""
-
-
 class Switchboard(Protocol):
     """Which broker messages go over. Every broker of the run is up."""
 
@@ -307,6 +272,45 @@ class ControlPlane(Protocol):
             HarnessError: nothing was killed.
             MachineError: not within ``deadline_s``.
         """
+
+
+class Platform(Protocol):
+    """Where the pods of a run live, and who brings back what died: this machine, or a cluster."""
+
+    restarted: asyncio.Queue[Pod]
+    """Pods that are ready again after something in them had died, as it happens."""
+    troubles: list[str]
+    """What died or failed to start without a fault of ours; shown as doubts."""
+
+    @property
+    def control_plane(self) -> ControlPlane | None:
+        """Dapr's servers, where the platform has its own; None where the run starts them."""
+
+    @property
+    def by_slot(self) -> Mapping[str, Pod]:
+        """All pods of the run."""
+
+    async def start(self) -> None:
+        """Start every pod and wait until all are ready; `stop` takes away what a failure leaves.
+
+        Raises:
+            MachineError: one died or was not ready in time; alone or in a group of exceptions.
+        """
+
+    async def run(self) -> None:
+        """Bring back, or see brought back, what dies; until cancelled."""
+
+    async def stop(self) -> None:
+        """End every pod and leave nothing behind; safe when it never started."""
+
+    async def kill(self, slot: str, part: str) -> Struck:
+        """See Stage."""
+
+    async def retire(self, slot: str) -> Struck:
+        """See Stage."""
+
+    async def healed(self, slot: str, after: Struck, *, deadline_s: float) -> Healed:
+        """See Stage."""
 
 
 class Stage(Protocol):

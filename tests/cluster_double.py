@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import itertools
 import json
+import os
 from collections.abc import AsyncIterator
 from copy import deepcopy
 from dataclasses import dataclass, field
@@ -38,6 +39,7 @@ class Double:
     """Why no pod may be created; empty when they may."""
     has_kinds: bool = True
     log: str = ""
+    servers: list[web.AppRunner] = field(default_factory=list)
     asks: list[tuple[str, str]] = field(default_factory=list)
     """(method, path) of every request."""
     _numbers: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1))
@@ -80,6 +82,29 @@ class Double:
         for stream in self._streams:
             stream.put_nowait({"type": event, "object": deepcopy(found)})
 
+    async def _serve(self, spec: Manifest) -> str:
+        """A Service: an address on which a pod with its labels answers once it is ready, late."""
+        number = next(self._numbers)
+        address = f"127.{1 + os.getpid() // 250 % 250}.{os.getpid() % 250}.{1 + number % 250}"
+
+        async def answer(_request: web.Request) -> web.Response:
+            await asyncio.sleep(0.03)
+            wanted = spec["selector"].items()
+            is_there = any(
+                wanted <= pod["metadata"]["labels"].items()
+                and {"type": "Ready", "status": "True"} in pod["status"]["conditions"]
+                for pod in self.pods()
+            )
+            return web.Response(status=200 if is_there else 503)
+
+        application = web.Application()
+        application.router.add_route("*", "/{path:.*}", answer)
+        runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.1)
+        await runner.setup()
+        await web.TCPSite(runner, address, spec["ports"][0]["port"]).start()
+        self.servers.append(runner)
+        return address
+
     # What controllers and kubelets do.
 
     def spawn(self, workload: Manifest, index: int) -> None:
@@ -117,11 +142,13 @@ class Double:
 
     async def _live(self, pod: Manifest, *, starts: int) -> None:
         """A worker's container: asks who it is, then is ready."""
-        environ = {one["name"]: one.get("value", "") for one in pod["spec"]["containers"][0]["env"]}
+        environ = {
+            one["name"]: one.get("value", "") for one in pod["spec"]["containers"][0].get("env", ())
+        }
         metadata = pod["metadata"]
         body = {"pod": metadata["name"], "uid": metadata["uid"], "starts": starts}
         async with aiohttp.ClientSession() as http:
-            while True:
+            while "ONCEPROOF_IDENTITY_URL" in environ:
                 with contextlib.suppress(aiohttp.ClientError):
                     url = environ["ONCEPROOF_IDENTITY_URL"]
                     async with http.post(url, data=json.dumps(body)) as answer:
@@ -182,7 +209,7 @@ class Double:
     async def _of_objects(self, request: web.Request) -> web.StreamResponse:
         path = request.path
         if request.method == "POST":
-            return self._create(path, await request.json())
+            return await self._create(path, await request.json())
         if request.method == "DELETE":
             return self._delete(path, await request.json())
         if request.method == "PATCH":
@@ -209,10 +236,10 @@ class Double:
             items = [one for one in items if one["metadata"].get("labels", {}).get(key) == value]
         return web.json_response({"metadata": {"resourceVersion": "1"}, "items": items})
 
-    def _create(self, path: str, made: Manifest) -> web.Response:
+    async def _create(self, path: str, made: Manifest) -> web.Response:
         place = f"{path}/{made['metadata']['name']}"
-        if path.endswith("/services"):
-            made["spec"].setdefault("clusterIP", f"10.0.0.{next(self._numbers)}")
+        if path.endswith("/services") and "clusterIP" not in made["spec"]:
+            made["spec"]["clusterIP"] = await self._serve(made["spec"])
         self.put(place, made, "ADDED")
         if made["kind"] in ("Deployment", "StatefulSet"):
             for index in range(made["spec"]["replicas"]):
@@ -306,4 +333,5 @@ async def cluster(folder: Path, *, name: str = "test") -> AsyncIterator[tuple[Do
     finally:
         for task in list(double._tasks):
             task.cancel()
-        await runner.cleanup()
+        for one in (runner, *double.servers):
+            await one.cleanup()

@@ -19,7 +19,8 @@ from harness.runner.order import Order, engine_of
 IMAGE = "ONCEPROOF_WORKER_IMAGE"
 STORES = ("redis", "none")
 """Those that are reached over the network, and none."""
-LOCAL_FAULTS = ("kill_scheduler", "kill_placement")
+SERVERS = ("kill_scheduler", "kill_placement")
+UNTOLD = ("leader", "follower")
 PLACEHOLDER = "HARNESS:PORT"
 
 
@@ -74,9 +75,11 @@ def problems_of_platform(arguments: argparse.Namespace, orders: list[Order]) -> 
         if "parked" in scenario.mix:
             problems.append(f"{scenario.name}: parked agents are not measured on Kubernetes yet")
         problems += [
-            f"fault {fault.kind} does not run on Kubernetes yet; see docs/kubernetes.md"
+            f"fault {fault.kind}: on Kubernetes a StatefulSet brings back at once whichever "
+            "it is; leave down_s at 0 and name no leader or follower"
             for fault in scenario.faults
-            if fault.kind in LOCAL_FAULTS
+            if fault.kind in SERVERS
+            and (fault.down_s != 0 or fault.member in ("leader", "follower"))
         ]
         keeps_own = order.own is None and engine_of(order).recovery == "assisted"
         if cell.store not in STORES and not (keeps_own and cell.store == "sqlite"):
@@ -123,7 +126,7 @@ def back_end_of(
     )
     facts["pods"] = f"Kubernetes pods: {found.version}, context {found.context}"
     if found.dapr:
-        facts["daprd"] = f"the cluster's own, {found.dapr}"
+        facts["daprd"] = f"the cluster's own, {found.dapr}, namespace {found.dapr_namespace}"
     facts["witness"] = f"beside the harness, at {back_end.host}"
     return back_end, facts
 

@@ -36,6 +36,8 @@ class Restart:
 class LocalPlatform:
     """Watches one run's pods and brings them back. Implements Platform."""
 
+    control_plane = None
+
     def __init__(
         self,
         *,

@@ -308,7 +308,7 @@ class Walk:
             platform=pods,
             witness=witness,
             switchboard=self._board,
-            control_plane=self._control_plane,
+            control_plane=self._control_plane or pods.control_plane,
         )
         return Conductor(plan=self.plan, stage=stage, clock=self.clock, tell=self.display.tell)
 

@@ -52,7 +52,7 @@ def test_a_cluster_in_order_says_its_versions(
 ) -> None:
     """What environment.json will have."""
     assert looked(tmp_path, monkeypatch, nothing) == Found(
-        context="test", version="v1.34.4", dapr="1.18.2, namespace dapr-system"
+        context="test", version="v1.34.4", dapr="1.18.2", dapr_namespace="dapr-system"
     )
 
 

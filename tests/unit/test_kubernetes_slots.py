@@ -83,11 +83,11 @@ def test_a_look_from_before_the_restart_makes_nobody_ready() -> None:
     pod = slots.by_slot["agents-1"]
 
     slots.see(look("u1"))
-    assert (pod.caller, pod.is_ready) == ("agents-1.2", False)
+    assert (pod.caller, pod.is_up) == ("agents-1.2", False)
     change = slots.see(look("u1", worker=1))
-    assert pod.is_ready
+    assert pod.is_up
     assert change is not None
-    assert change.became_ready
+    assert change.became_up
     assert change.ends == {"worker": "worker of agents-1 (pod pod-u1) ended: Error, exit 137"}
 
 
@@ -100,7 +100,7 @@ def test_a_pod_that_is_gone_late_takes_nothing_from_its_successor() -> None:
     slots.see(look("u2"))
 
     assert slots.gone("u1") is None
-    assert slots.by_slot["agents-1"].is_ready
+    assert slots.by_slot["agents-1"].is_up
 
 
 def test_starts_of_a_container_are_counted_in_the_pods_folder(tmp_path: Path) -> None:

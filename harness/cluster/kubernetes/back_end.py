@@ -18,6 +18,7 @@ import yaml
 from harness.clock import Clock, SystemClock
 from harness.cluster.dapr import ControlPlane, DaprCommands
 from harness.cluster.kubernetes.api import Api
+from harness.cluster.kubernetes.control_plane import ClusterControlPlane
 from harness.cluster.kubernetes.manifests import OWNER_LABEL, Deployed, manifests_of
 from harness.cluster.kubernetes.platform import KubernetesPlatform, remove
 from harness.cluster.kubernetes.preflight import Found, look
@@ -41,6 +42,8 @@ class KubernetesBackEnd:
     """The address of this machine that pods reach; `look` finds it when it is empty."""
     owner: str = field(default_factory=lambda: f"{os.getpid():x}-{SystemClock().wall_ns():x}"[:20])
     """On every namespace of this command, by which `sweep` finds them."""
+    dapr_namespace: str = "dapr-system"
+    """Of Dapr's control plane, as `look` finds it."""
     _platforms_count: int = 0
 
     @property
@@ -61,6 +64,7 @@ class KubernetesBackEnd:
                 found = await look(
                     api, needs_dapr=needs_dapr, needs_volumes=needs_volumes, is_sure=is_sure
                 )
+                self.dapr_namespace = found.dapr_namespace or self.dapr_namespace
                 self.host = self.host or address_towards(api.context.server)
                 return found
 
@@ -113,10 +117,14 @@ class KubernetesBackEnd:
             deployed=deployed,
             components=template.components,
             clock=clock,
+            http=http,
             address_book=address_book,
             witness=template.witness,
             ready_s=template.ready_s + START_S,
             python=os.environ.get(PYTHON, "/usr/local/bin/python3"),
+            control_plane=ClusterControlPlane(namespace=self.dapr_namespace, clock=clock)
+            if template.needs_dapr
+            else None,
             slots=Slots(
                 {
                     slot: KubernetesPod(slot=Slot(slot), app_id=app)

@@ -10,11 +10,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import httpx
 import yaml
 
 from harness.clock import Clock
 from harness.cluster.address_book import write_book
 from harness.cluster.kubernetes.api import Api, ApiError, path_of
+from harness.cluster.kubernetes.control_plane import ClusterControlPlane
 from harness.cluster.kubernetes.identity import Asked, IdentityServer
 from harness.cluster.kubernetes.manifests import (
     GRACE_S,
@@ -34,6 +36,7 @@ GONE_S = 90.0
 """Time in which a deleted pod, or the run's namespace, must be gone."""
 LOOK_S = 1.0
 """Between two looks for reasons while pods do not come."""
+CONFIRM_S, CONFIRM_PAUSE_S = 2.0, 0.02
 ACCOUNT_S = 20.0
 FAILURES_MAX = 30
 """Lists of pods that may fail one after another, a second apart, before the run is given up."""
@@ -59,12 +62,14 @@ class KubernetesPlatform:
     """Without the identity's address and the components, which are known at the start."""
     components: Path
     clock: Clock
+    http: httpx.AsyncClient
     address_book: Path
     witness: str
     ready_s: float
     python: str
     """In the workers' image, for what a fault runs there."""
     slots: Slots
+    control_plane: ClusterControlPlane | None = None
     troubles: list[str] = field(default_factory=list)
     restarted: asyncio.Queue[Pod] = field(default_factory=asyncio.Queue)
     _api: Api | None = None
@@ -75,6 +80,7 @@ class KubernetesPlatform:
     _struck_uids: set[str] = field(default_factory=set)
     _excused: dict[tuple[str, str], int] = field(default_factory=dict)
     """(uid, part) -> container ends that faults of ours caused and that were not seen yet."""
+    _confirming: set[asyncio.Task[None]] = field(default_factory=set)
     _bare: set[str] = field(default_factory=set)
     """Uids of pods that lack their sidecar, and were told of."""
     _is_running: bool = False
@@ -92,6 +98,8 @@ class KubernetesPlatform:
     async def start(self) -> None:
         """See Platform."""
         self._api = await Api.connect(self.context)
+        if self.control_plane is not None:
+            self.control_plane.api = self._api
         self._identity = IdentityServer(
             host=self.host, port=self.identity_port, answer=self._identify
         )
@@ -123,8 +131,10 @@ class KubernetesPlatform:
     async def stop(self) -> None:
         """See Platform: the namespace is deleted, and gone when this returns."""
         if self._follower is not None:
-            self._follower.cancel()
-            await asyncio.gather(self._follower, return_exceptions=True)
+            tasks = (self._follower, *self._confirming)
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
         if self._identity is not None:
             await self._identity.stop()
         if self._api is not None:
@@ -337,8 +347,26 @@ class KubernetesPlatform:
                 self._excused[key] -= 1
             else:
                 self.troubles.append(text)
-        if change.became_ready and self._is_running:
-            self.restarted.put_nowait(change.pod)
+        if change.became_up:
+            task = asyncio.create_task(self._confirm(change.pod, change.pod.caller))
+            self._confirming.add(task)
+            task.add_done_callback(self._confirming.discard)
+
+    async def _confirm(self, pod: KubernetesPod, caller: str) -> None:
+        """A pod is ready when it answers on its Service, whose endpoints come after its health."""
+        while pod.is_up and pod.caller == caller and not pod.is_ready:
+            try:
+                answer = await self.http.get(f"{pod.url}/healthz", timeout=CONFIRM_S)
+                is_healthy = answer.is_success
+            except httpx.TransportError:
+                is_healthy = False
+            if not is_healthy:
+                await self.clock.sleep_s(CONFIRM_PAUSE_S)
+            elif pod.is_up and pod.caller == caller:
+                pod.is_ready = True
+                if self._is_running:
+                    self.restarted.put_nowait(pod)
+                await self._tell()
 
     async def _tell(self) -> None:
         """The driver's address book, and whoever waits."""

@@ -40,7 +40,8 @@ class Found:
     context: str
     version: str
     dapr: str
-    """Version and namespace; empty when it was not asked for."""
+    """Its version; empty when it was not asked for."""
+    dapr_namespace: str
 
 
 async def look(api: Api, *, needs_dapr: bool, needs_volumes: bool, is_sure: bool) -> Found:
@@ -59,9 +60,9 @@ async def look(api: Api, *, needs_dapr: bool, needs_volumes: bool, is_sure: bool
             f"context {api.context.name} has no right to {', '.join(map(_told, missing))}; ask for "
             "them, or name another --context"
         )
-    dapr = ""
+    dapr = namespace = ""
     if needs_dapr and not any(right in DAPR for right in missing):
-        dapr, wrong = await _dapr(api)
+        dapr, namespace, wrong = await _dapr(api)
         problems += wrong
     if needs_volumes and not await _has_default_class(api):
         problems.append(
@@ -70,7 +71,7 @@ async def look(api: Api, *, needs_dapr: bool, needs_volumes: bool, is_sure: bool
         )
     if problems:
         raise UsageError("\n  ".join([f"cannot run on {api.context.server}:", *problems]))
-    return Found(context=api.context.name, version=version, dapr=dapr)
+    return Found(context=api.context.name, version=version, dapr=dapr, dapr_namespace=namespace)
 
 
 def _looks_precious(api: Api) -> list[str]:
@@ -104,7 +105,7 @@ def _told(right: tuple[str, str, str]) -> str:
     return f"{verb} {resource}{'.' + group if group else ''}"
 
 
-async def _dapr(api: Api) -> tuple[str, list[str]]:
+async def _dapr(api: Api) -> tuple[str, str, list[str]]:
     """Version and namespace of Dapr, and what is wrong with it."""
     try:
         kinds = (await api.get("/apis/dapr.io/v1alpha1")).get("resources") or []
@@ -114,10 +115,14 @@ async def _dapr(api: Api) -> tuple[str, list[str]]:
         kinds = []
     lacking = {"components", "configurations"} - {one.get("name") for one in kinds}
     if lacking:
-        return "", [
-            f"Dapr's definitions are missing: {', '.join(sorted(lacking))}.dapr.io; install Dapr "
-            f"{DAPR_MINOR} by its chart (`helm install dapr dapr/dapr -n dapr-system`)"
-        ]
+        return (
+            "",
+            "",
+            [
+                f"Dapr's definitions are missing: {', '.join(sorted(lacking))}.dapr.io; install "
+                f"Dapr {DAPR_MINOR} by its chart (`helm install dapr dapr/dapr -n dapr-system`)"
+            ],
+        )
     workloads = [*await _of_dapr(api, "Deployment"), *await _of_dapr(api, "StatefulSet")]
     by_name = {one["metadata"]["name"]: one for one in workloads}
     problems = [
@@ -131,7 +136,7 @@ async def _dapr(api: Api) -> tuple[str, list[str]]:
             f"the cluster has Dapr {version or 'of an unknown version'}, expected {DAPR_MINOR}.x, "
             "which the workers' SDK is of"
         )
-    return f"{version}, namespace {namespace}", problems
+    return version, namespace, problems
 
 
 async def _of_dapr(api: Api, kind: str) -> list[Manifest]:

@@ -22,7 +22,10 @@ class KubernetesPod:
     sidecar_url: str = ""
     """A sidecar listens in its pod alone."""
     incarnation: int = 0
+    is_up: bool = False
+    """By what the API says."""
     is_ready: bool = False
+    """Up, and it answered on its Service."""
     name: str = ""
     uid: str = ""
     """Empty when no pod has the slot."""
@@ -49,7 +52,7 @@ class Change:
     """What a look at a pod changed of its slot."""
 
     pod: KubernetesPod
-    became_ready: bool = False
+    became_up: bool = False
     ends: dict[str, str] = field(default_factory=dict)
     """Part whose container ended since the last look -> how, for people."""
 
@@ -81,7 +84,7 @@ class Slots:
             return True
         pod.starts, pod.asked_ns = asked.starts, now_ns
         pod.incarnation += 1
-        pod.is_ready = False
+        pod.is_up = pod.is_ready = False
         return True
 
     def see(self, state: PodState) -> Change | None:
@@ -96,12 +99,15 @@ class Slots:
             part: state.restarts.get(name, 0) > before[part] for part, name in PARTS.items()
         }
         pod.seen = state
-        was_ready = pod.is_ready
-        # Ready of the container that asked last: a look may be older than that.
-        pod.is_ready = state.is_ready and state.restarts.get(WORKER, 0) == pod.starts - 1
+        was_up = pod.is_up
+        # Up is the container that asked last: a look may be older than that.
+        pod.is_up = state.is_ready and state.restarts.get(WORKER, 0) == pod.starts - 1
+        has_news = not was_up or any(has_ended.values())
+        if not pod.is_up or has_news:
+            pod.is_ready = False
         return Change(
             pod=pod,
-            became_ready=pod.is_ready and (not was_ready or any(has_ended.values())),
+            became_up=pod.is_up and has_news,
             ends={
                 part: f"{part} of {pod.slot} (pod {pod.name}) ended: "
                 f"{state.last_ends.get(PARTS[part], 'unknown how')}"
@@ -115,7 +121,7 @@ class Slots:
         self.leaving.add(uid)
         pod = self._of(uid)
         if pod is not None:
-            pod.is_ready = False
+            pod.is_up = pod.is_ready = False
         return pod
 
     def _of(self, uid: str) -> KubernetesPod | None:
