@@ -197,7 +197,8 @@ def standing(name: str, folder: Path) -> Iterator[Stand]:
             await http.aclose()
 
         try:
-            pods = runner.run(set_up.start(witness, set_up.store(), None, undo))
+            store, control_plane = set_up.store(), set_up.control_plane()
+            pods = runner.run(set_up.start(witness, store, None, control_plane, undo))
             about = runner.run(set_up.about(pods))
             (pod,) = pods.by_slot.values()
             with httpx.Client(trust_env=False, timeout=30) as client:
