@@ -20,7 +20,7 @@ PINS := harness/provide/requirements
 COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--custom-compile-command "make requirements"
 
-.PHONY: help setup runtime redis services loadtest test demo matrix check baseline tables gallery requirements kafka-jars fresh-check \
+.PHONY: help setup runtime redis services cluster loadtest test demo matrix check baseline tables gallery requirements kafka-jars fresh-check \
 	clean
 
 help: ## this list
@@ -58,6 +58,9 @@ redis: setup ## a Redis server, found or fetched
 
 services: setup ## every store's and broker's server, found or fetched, all at once
 	@$(BIN)/python -m harness.provide services
+
+cluster: setup ## a real Kubernetes with Dapr and three workers, up and down again (needs root)
+	@$(BIN)/onceproof cluster try $(ARGS)
 
 baseline: setup runtime redis ## the committed baseline of matrix smoke anew: REASON="why"
 	@place=$$(mktemp -d) && $(BIN)/onceproof run --matrix smoke --repeats 2 --out $$place && \

@@ -26,12 +26,17 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def _command(name: str) -> Callable[[argparse.Namespace], int]:
-    """Imported behind the parser: help needs no engine, `list` neither plots nor evidence."""
-    if name == "list":
-        listing: Callable[[argparse.Namespace], int] = importlib.import_module(
-            "harness.cli.listing"
-        ).list_all
-        return listing
+    """Imported behind the parser: help needs no engine; these need neither plots nor evidence."""
+    apart = {
+        "list": ("harness.cli.listing", "list_all"),
+        "cluster": ("harness.cli.clustering", "cluster"),
+    }
+    if name in apart:
+        module, function = apart[name]
+        found: Callable[[argparse.Namespace], int] = getattr(
+            importlib.import_module(module), function
+        )
+        return found
     commands: dict[str, Callable[[argparse.Namespace], int]] = importlib.import_module(
         "harness.cli.commands"
     ).COMMANDS

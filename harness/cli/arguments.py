@@ -72,10 +72,48 @@ def parser() -> argparse.ArgumentParser:
     doctor = commands.add_parser("doctor", help="what this machine has, and how to get the rest")
     doctor.add_argument("--sweep", action="store_true", help="end what dead runs left over")
     doctor.add_argument("--dapr-bin", type=Path, help="folder with the Dapr binaries")
+    _add_cluster(
+        commands.add_parser("cluster", help="a real Kubernetes on this machine, thrown away after")
+    )
     clean = commands.add_parser("clean", help="remove stored runs")
     clean.add_argument("--out", type=Path, default=Path("runs"), help="folder of the runs")
     clean.add_argument("--keep", type=int, default=0, metavar="N", help="keep the newest N")
     return top
+
+
+def _add_cluster(command: argparse.ArgumentParser) -> None:
+    command.description = (
+        "A real Kubernetes of one node with Dapr's own control plane, in namespaces of its own; "
+        "needs root. See docs/cluster.md."
+    )
+    actions = command.add_subparsers(
+        dest="action", metavar="ACTION", parser_class=_Parser, required=True
+    )
+    for name, text in (
+        ("prepare", "build and fetch all that it is made of"),
+        ("up", "bring it up and leave it running"),
+        ("try", "up with Dapr and three workers, and down again, with times"),
+        ("down", "take it down, and clear up after a killed one"),
+        ("status", "whether it is up, and its kubeconfig"),
+        ("enter", "run a command in its network; kubectl is ours"),
+    ):
+        action = actions.add_parser(name, help=text, description=text)
+        action.add_argument("--name", default="default", help="of the cluster (default: default)")
+        if name in ("prepare", "up", "try"):
+            action.add_argument(
+                "--engine",
+                action="append",
+                metavar="NAME",
+                help="whose worker the image can run (default: dapr_workflow); may be repeated",
+            )
+        if name in ("prepare", "up"):
+            action.add_argument("--bare", action="store_true", help="no Dapr, no worker's image")
+        if name == "up":
+            action.add_argument(
+                "--foreground", action="store_true", help="take it down when this command ends"
+            )
+        if name == "enter":
+            action.add_argument("words", nargs="+", metavar="COMMAND", help="after --")
 
 
 def _add_baseline(command: argparse.ArgumentParser) -> None:

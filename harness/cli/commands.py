@@ -1,4 +1,4 @@
-"""Every command but `list`: each takes its arguments and returns an exit code."""
+"""Every command but `list` and `cluster`: each takes its arguments and returns an exit code."""
 
 import argparse
 import shutil

@@ -1,11 +1,12 @@
-"""Build onceproof-dapr from runtime/ with a Go toolchain: sources' key, toolchain's age, progress.
+"""Build a program from a Go module of ours: sources' key, toolchain's age, progress.
 
-Called by the runtime's providers under the cache's lock. It writes into the folder it is given, and
-into Go's own caches; never into the sources.
+Called by providers under the cache's lock. It writes into the folder it is given, and into Go's own
+caches; never into the sources.
 """
 
 import hashlib
 import re
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,18 +18,63 @@ from harness.provide.command import capture, stream
 BINARY = "onceproof-dapr"
 BUILD_DEADLINE_S = 3600.0
 PROGRESS_EVERY_S = 10
-DAPR_MODULE = "github.com/dapr/dapr"
+GIB = 1 << 30
 Version = tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Program:
+    """What is built, and what the build takes."""
+
+    folder: str
+    """Folder of our module in the checkout."""
+    kept: str
+    """Folder of its builds in the cache."""
+    binary: str
+    """File name of the binary; `<binary> version` says its version."""
+    title: str
+    """What it is called in messages."""
+    module: str
+    """The Go module whose version is the program's."""
+    stamps: tuple[str, ...]
+    """Variables that the linker sets; {version}, {major} and {minor} are filled in."""
+    tags: str
+    """Build tags; empty for none."""
+    cost: str
+    """What a build from nothing downloads and takes, in words."""
+    cold_bytes: int
+    """Disk that a build from empty caches needs."""
+    keeps: str = ""
+    """A folder of the module that is kept beside the binary, as `kept`; empty for none."""
+
+
+# Measured from empty caches: 1.9 GB of modules, 1.8 GB of build cache, 0.3 GB of Go, the binary.
+DAPR = Program(
+    folder="runtime",
+    kept="runtime",
+    binary=BINARY,
+    title="the Dapr runtime",
+    module="github.com/dapr/dapr",
+    stamps=("github.com/dapr/dapr/pkg/buildinfo.version={version}",),
+    tags="",
+    cost=(
+        "downloads 75 MB of Go and 1.9 GB of modules, writes 1.8 GB more, and removes all of it "
+        "but the 98 MB binary; 5 to 10 minutes on 2 cores"
+    ),
+    cold_bytes=6 * GIB,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sources:
     """The Go module, and what its builds are known by."""
 
+    program: Program
+    """What they are built into."""
     folder: Path
     """Where go.mod lies."""
-    dapr_version: str
-    """Dapr's version in go.mod, without the v."""
+    version: str
+    """The version of the program's module in go.mod, without the v."""
     go_version: Version
     """The oldest Go that may build it, from its `go` directive."""
     digest: str
@@ -37,7 +83,7 @@ class Sources:
     @property
     def key(self) -> str:
         """The name of its build in the cache."""
-        return f"{self.dapr_version}-{self.digest[:16]}"
+        return f"{self.version}-{self.digest[:16]}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,17 +98,17 @@ class Toolchain:
     """The whole environment of its commands."""
 
 
-def read_sources(folder: Path) -> Sources:
+def read_sources(folder: Path, program: Program = DAPR) -> Sources:
     """Read and digest the Go module in `folder`.
 
     Raises:
-        HarnessError: go.mod lacks the `go` directive or Dapr's version.
+        HarnessError: go.mod lacks the `go` directive or the version of the program's module.
     """
     text = (folder / "go.mod").read_text(encoding="utf-8")
     directive = re.search(r"^go (\S+)$", text, re.MULTILINE)
-    dapr = re.search(rf"^\s*{re.escape(DAPR_MODULE)} v(\S+)", text, re.MULTILINE)
-    if directive is None or dapr is None:
-        raise HarnessError(f"{folder / 'go.mod'} lacks its go directive or {DAPR_MODULE}")
+    module = re.search(rf"^\s*{re.escape(program.module)} v(\S+)", text, re.MULTILINE)
+    if directive is None or module is None:
+        raise HarnessError(f"{folder / 'go.mod'} lacks its go directive or {program.module}")
     digest = hashlib.sha256()
     files = [folder / "go.mod", folder / "go.sum", *sorted(folder.rglob("*.go"))]
     for file in files:
@@ -70,8 +116,9 @@ def read_sources(folder: Path) -> Sources:
         digest.update(f"{file.relative_to(folder)} {len(content)}\n".encode())
         digest.update(content)
     return Sources(
+        program=program,
         folder=folder,
-        dapr_version=dapr[1],
+        version=module[1],
         go_version=parse_version(directive[1]),
         digest=digest.hexdigest(),
     )
@@ -101,7 +148,8 @@ def examine_go(go: str, environ: Mapping[str, str], sources: Sources) -> Toolcha
         raise Refused(f"{go} does not say its version: {said.last_line}")
     if version < sources.go_version:
         raise Refused(
-            f"{go} is Go {dotted(version)}, and runtime/go.mod needs {dotted(sources.go_version)}"
+            f"{go} is Go {dotted(version)}, and {sources.program.folder}/go.mod needs "
+            f"{dotted(sources.go_version)}"
         )
     return Toolchain(go=go, version=version, environ=local)
 
@@ -121,7 +169,7 @@ def build(sources: Sources, toolchain: Toolchain, target: Path, log: Path, repor
         fetching.tell(age_s, len(fetched))
 
     listed = stream(
-        [toolchain.go, "list", "-deps", "."],
+        [toolchain.go, "list", "-deps", *_tags(sources), "."],
         log=log,
         deadline_s=BUILD_DEADLINE_S,
         on_second=on_listing,
@@ -143,11 +191,34 @@ def build(sources: Sources, toolchain: Toolchain, target: Path, log: Path, repor
         raise Refused(f"the build failed: {reason(compiled.text)}; log: {log}")
 
 
+def keep_folder(sources: Sources, toolchain: Toolchain, target: Path) -> None:
+    """Copy what the program keeps of its module, when it keeps something.
+
+    Raises:
+        Refused: Go does not say where the module lies.
+    """
+    if not sources.program.keeps:
+        return
+    asked = (toolchain.go, "-C", str(sources.folder), "list", "-m", "-f", "{{.Dir}}")
+    said = capture((*asked, sources.program.module), env=toolchain.environ)
+    if said.code != 0 or not said.text.strip():
+        raise Refused(f"Go does not say where {sources.program.module} lies: {said.last_line}")
+    shutil.copytree(Path(said.last_line) / sources.program.keeps, target)
+
+
 def build_command(sources: Sources, toolchain: Toolchain, target: Path) -> tuple[str, ...]:
     """The compiler's argv; -v prints a line a package, which is the progress."""
-    stamp = f"-X {DAPR_MODULE}/pkg/buildinfo.version={sources.dapr_version}"
-    flags = ("-v", "-trimpath", "-buildvcs=false", "-ldflags", f"-s -w {stamp}")
+    major, minor = sources.version.split(".")[:2]
+    stamps = " ".join(
+        "-X " + stamp.format(version=sources.version, major=major, minor=minor)
+        for stamp in sources.program.stamps
+    )
+    flags = ("-v", "-trimpath", "-buildvcs=false", *_tags(sources), "-ldflags", f"-s -w {stamps}")
     return (toolchain.go, "build", *flags, "-o", str(target), ".")
+
+
+def _tags(sources: Sources) -> tuple[str, ...]:
+    return ("-tags", sources.program.tags) if sources.program.tags else ()
 
 
 @dataclass(slots=True, kw_only=True)

@@ -1,6 +1,6 @@
-"""Our own builds of onceproof-dapr in the cache, one folder per version and digest of the sources.
+"""Our own builds of Go programs in the cache, one folder per version and digest of the sources.
 
-Called by the runtime's providers. An entry is renamed into place when it is whole, under a lock, so
+Called by providers. An entry is renamed into place when it is whole, under a lock, so
 that two commands at once make one build.
 """
 
@@ -12,16 +12,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.clock import NS_PER_S
-from harness.provide.build import BINARY, Sources, Toolchain, build, dotted, examine_go
+from harness.provide.build import Sources, Toolchain, build, dotted, examine_go, keep_folder
 from harness.provide.cache import GIB, locked, need_free, remove_tree
 from harness.provide.chain import Refused, Report
 from harness.provide.command import SYSTEM_CLOCK, capture
 from harness.provide.data import wheel_pins
 from harness.provide.wheel import install_wheel
 
-# Measured from empty caches: 1.9 GB of modules, 1.8 GB of build cache, 0.3 GB of Go, the binary.
-COLD_BYTES = 6 * GIB
 WARM_BYTES = 1 * GIB
+KEPT = "kept"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +35,17 @@ class Builds:
     @property
     def entry(self) -> Path:
         """The folder of the finished build."""
-        return self.cache / "runtime" / self.sources.key
+        return self.cache / self.sources.program.kept / self.sources.key
+
+    @property
+    def binary(self) -> Path:
+        """The program in it."""
+        return self.entry / self.sources.program.binary
+
+    @property
+    def kept(self) -> Path:
+        """The folder of its module that is kept with it."""
+        return self.entry / KEPT
 
     def cached(self) -> Path:
         """The binary of an earlier build.
@@ -44,11 +53,11 @@ class Builds:
         Raises:
             Refused: there is none, or it is damaged (it is removed then).
         """
-        binary = self.entry / BINARY
+        binary = self.binary
         if not binary.exists():
             raise Refused(f"no build {self.sources.key} in {self.entry.parent}")
         said = capture([str(binary), "version"])
-        if said.code != 0 or said.text.strip() != self.sources.dapr_version:
+        if said.code != 0 or said.text.strip() != self.sources.version:
             remove_tree(self.entry)
             raise Refused(f"{binary} is damaged ({said.last_line}); removed")
         return binary
@@ -65,9 +74,10 @@ class Builds:
             raise Refused("no go on PATH")
         toolchain = examine_go(go, environ, self.sources)
         modules, objects = (Path(folder) for folder in _go_caches(toolchain))
-        dapr = modules / "github.com" / "dapr" / f"dapr@v{self.sources.dapr_version}"
-        what = f"the build with {go} from {'warm' if dapr.exists() else 'empty'} caches"
-        need_free(objects, WARM_BYTES if dapr.exists() else COLD_BYTES, what)
+        program = self.sources.program
+        is_warm = (modules / f"{program.module}@v{self.sources.version}").exists()
+        what = f"the build with {go} from {'warm' if is_warm else 'empty'} caches"
+        need_free(objects, WARM_BYTES if is_warm else program.cold_bytes, what)
         with self._lock(report):
             return self._make(toolchain, report)
 
@@ -78,14 +88,12 @@ class Builds:
             Refused: the wheel or the modules cannot be had, or the build failed.
             MachineError: too little disk.
         """
-        need_free(self.cache, COLD_BYTES, "the build of the Dapr runtime")
-        report(
-            "building the Dapr runtime: downloads 75 MB of Go and 1.9 GB of modules, writes 1.8 GB "
-            "more, and removes all of it but the 98 MB binary; 5 to 10 minutes on 2 cores"
-        )
+        program = self.sources.program
+        need_free(self.cache, program.cold_bytes, f"the build of {program.title}")
+        report(f"building {program.title}: {program.cost}")
         with self._lock(report):
-            if (self.entry / BINARY).exists():
-                return self.entry / BINARY
+            if self.binary.exists():
+                return self.binary
             work = self.entry.parent / f".work-{self.sources.key}"
             remove_tree(work)
             try:
@@ -107,11 +115,11 @@ class Builds:
                 remove_tree(work)
 
     def _lock(self, report: Report) -> AbstractContextManager[None]:
-        return locked(self.cache / "runtime" / ".lock", report)
+        return locked(self.entry.parent / ".lock", report)
 
     def _make(self, toolchain: Toolchain, report: Report) -> Path:
         """Build into a temporary folder and rename it; the caller holds the lock."""
-        binary = self.entry / BINARY
+        binary = self.binary
         if binary.exists():
             return binary
         fresh = self.entry.parent / f".fresh-{self.sources.key}"
@@ -120,11 +128,13 @@ class Builds:
         fresh.mkdir(parents=True)
         log.write_text("", encoding="utf-8")
         began_ns = SYSTEM_CLOCK.monotonic_ns()
-        report(f"building Dapr {self.sources.dapr_version} with Go {dotted(toolchain.version)}")
+        program, version = self.sources.program, self.sources.version
+        report(f"building {program.title} {version} with Go {dotted(toolchain.version)}")
         try:
-            build(self.sources, toolchain, fresh / BINARY, log, report)
-            said = capture([str(fresh / BINARY), "version"])
-            if said.code != 0 or said.text.strip() != self.sources.dapr_version:
+            build(self.sources, toolchain, fresh / program.binary, log, report)
+            keep_folder(self.sources, toolchain, fresh / KEPT)
+            said = capture([str(fresh / program.binary), "version"])
+            if said.code != 0 or said.text.strip() != version:
                 raise Refused(f"the binary that was built does not run: {said.last_line}")
             seconds = (SYSTEM_CLOCK.monotonic_ns() - began_ns) // NS_PER_S
             self._describe(fresh / "build.json", toolchain, seconds)
@@ -138,7 +148,7 @@ class Builds:
     def _describe(self, file: Path, toolchain: Toolchain, seconds: int) -> None:
         about = {
             "schema": 1,
-            "dapr": self.sources.dapr_version,
+            "version": self.sources.version,
             "go": dotted(toolchain.version),
             "sources_sha256": self.sources.digest,
             "seconds": seconds,

@@ -16,7 +16,16 @@ def runtime_sources() -> Path:
     Raises:
         HarnessError: neither the checkout nor the installed package has it.
     """
-    return _folder("runtime", landmark="go.mod")
+    return module_sources("runtime")
+
+
+def module_sources(name: str) -> Path:
+    """The folder of a Go module of ours, `runtime` or `kubernetes`.
+
+    Raises:
+        HarnessError: neither the checkout nor the installed package has it.
+    """
+    return _folder(name, landmark="go.mod")
 
 
 def components_folder() -> Path:

@@ -7,8 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from harness.provide.build import Version, dotted
-from harness.provide.builds import COLD_BYTES
+from harness.provide.build import DAPR, Version, dotted
 from harness.provide.cache import GIB
 
 State = Literal["ok", "warn", "missing"]
@@ -73,6 +72,8 @@ class Machine:
     """The PostgreSQL that is there without a download; empty when one is needed."""
     brokers: Mapping[str, str]
     """Brokers that are there without a download or an installation -> what was found."""
+    no_cluster: str
+    """Why `onceproof cluster` cannot start one at once; empty when it can."""
     ports_taken: int
     """Ports of 20000 to 31999 that somebody listens on."""
     ephemeral_low: int
@@ -98,6 +99,7 @@ def examine(machine: Machine) -> list[Finding]:
         _redis(machine.redis),
         _postgres(machine.postgres),
         *(_broker(name, machine.brokers) for name in BROKERS),
+        _cluster(machine.no_cluster),
         _ports(machine.ports_taken, machine.ephemeral_low),
         _strays(machine.strays),
         *(_optional(name, path) for name, path in machine.optional.items()),
@@ -126,7 +128,7 @@ def _disk(name: str, free: int, need: int, remedy: str) -> Finding:
 
 
 def _cache(machine: Machine) -> Finding:
-    need = GIB if machine.runtime else COLD_BYTES
+    need = GIB if machine.runtime else DAPR.cold_bytes
     return _disk(
         "disk for the cache", machine.cache_free, need, "free some, or set ONCEPROOF_CACHE"
     )
@@ -176,6 +178,12 @@ def _postgres(found: str) -> Finding:
 def _broker(name: str, found: Mapping[str, str]) -> Finding:
     state: State = "ok" if name in found else "warn"
     return _finding(f"broker {name}", state, found.get(name, "not there yet"), BROKERS[name])
+
+
+def _cluster(reason: str) -> Finding:
+    remedy = "only runs on Kubernetes use it: make cluster (10 to 20 minutes), or your own cluster"
+    found = reason or "a throw-away cluster can be started"
+    return _finding("kubernetes", "warn" if reason else "ok", found, remedy)
 
 
 def _ports(taken: int, ephemeral_low: int) -> Finding:

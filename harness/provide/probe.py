@@ -9,12 +9,14 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from harness.cluster.onenode.starter import why_not
 from harness.provide.brokers import brokers_at_hand
 from harness.provide.build import dotted, examine_go, read_sources
 from harness.provide.cache import cache_folder, free_bytes
 from harness.provide.chain import Provider, Refused, Thing
 from harness.provide.data import runtime_sources
 from harness.provide.findings import OPTIONAL, PORTS, Machine
+from harness.provide.onenode.tools import lacking
 from harness.provide.postgres import postgres_providers
 from harness.provide.redis import redis_providers
 from harness.provide.runtime import find_runtime, runtime_providers
@@ -63,6 +65,7 @@ def probe(
             name: f"{server.version}, {server.origin}"
             for name, server in brokers_at_hand(environ).items()
         },
+        no_cluster=_no_cluster(environ),
         ports_taken=len(ports_taken(_text("/proc/net/tcp") + "\n" + _text("/proc/net/tcp6"))),
         ephemeral_low=int((_text("/proc/sys/net/ipv4/ip_local_port_range") or "32768").split()[0]),
         strays=tuple(f"{s.pid} {s.command[:60]} ({s.run})" for s in strays),
@@ -85,6 +88,14 @@ def _go(path: str, environ: Mapping[str, str]) -> tuple[str, bool]:
         return dotted(examine_go(go, environ, read_sources(runtime_sources())).version), True
     except Refused as refusal:
         return str(refusal), False
+
+
+def _no_cluster(environ: Mapping[str, str]) -> str:
+    """Why no throw-away cluster could be started now."""
+    if reason := why_not():
+        return reason
+    missing = lacking(cache_folder(environ))
+    return f"not built or fetched yet: {', '.join(missing)}" if missing else ""
 
 
 def _at_hand(providers: Sequence[Provider[Thing]]) -> Thing | None:

@@ -27,6 +27,7 @@ GOOD = Machine(
     redis="7.0.15, on PATH",
     postgres="15.18, on this machine",
     brokers=dict.fromkeys(BROKERS, "1.0, on this machine"),
+    no_cluster="",
     ports_taken=3,
     ephemeral_low=32768,
     strays=(),
@@ -66,6 +67,7 @@ def test_a_good_machine_has_no_troubles() -> None:
             )
             for name in BROKERS
         ),
+        (replace(GOOD, no_cluster="needs root"), "kubernetes", "warn"),
         (replace(GOOD, ports_taken=11_900), "ports", "missing"),
         (replace(GOOD, ephemeral_low=15_000), "ports", "warn"),
         (replace(GOOD, strays=("12 daprd (r1)",)), "strays of dead runs", "warn"),

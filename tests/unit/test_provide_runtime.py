@@ -139,7 +139,7 @@ def test_key_follows_the_sources(tmp_path: Path) -> None:
 
     after = read_sources(tmp_path / "runtime")
 
-    assert before.dapr_version == after.dapr_version == "1.18.2"
+    assert before.version == after.version == "1.18.2"
     assert before.go_version == (1, 26, 5)
     assert before.key != after.key
 
