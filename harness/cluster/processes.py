@@ -59,7 +59,7 @@ class Processes:
         """``run`` is put into each child's environment, so that strays can be found by it."""
         self._run = run
         self._keeper = identity_of(os.getppid())
-        self._logs = logs
+        self.logs = logs
         self._clock = clock
         self.all: list[Process] = []
         self.on_exit: list[asyncio.Queue[Process]] = []
@@ -85,8 +85,8 @@ class Processes:
             raise MachineError("setpriv not found; it is part of util-linux: install that package")
         if shutil.which(command[0]) is None:
             raise MachineError(f"{name}: no command {command[0]!r}; expected one on PATH or a path")
-        self._logs.mkdir(parents=True, exist_ok=True)
-        log = self._logs / f"{name}.log"
+        self.logs.mkdir(parents=True, exist_ok=True)
+        log = self.logs / f"{name}.log"
         with log.open("ab") as sink:
             try:
                 popen = subprocess.Popen(

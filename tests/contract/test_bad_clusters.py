@@ -216,6 +216,22 @@ def test_pods_that_cannot_come_end_the_start_at_once_and_leave_nothing(
         asyncio.run(whole())
 
 
+def test_logs_of_the_pods_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Under the names that local processes have; the namespace takes the rest with it."""
+
+    def talk(double: Double) -> None:
+        double.log = "hello"
+
+    async def whole() -> None:
+        async with deployed(tmp_path, monkeypatch, talk, ready_s=10):
+            pass
+
+    asyncio.run(whole())
+
+    names = {path.stem for path in tmp_path.glob("*.log")}
+    assert names == {f"{part}-agents-{n}.1" for part in ("worker", "sidecar") for n in (1, 2)}
+
+
 def test_what_a_killed_command_left_is_swept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

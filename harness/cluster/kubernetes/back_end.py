@@ -119,6 +119,7 @@ class KubernetesBackEnd:
             clock=clock,
             http=http,
             address_book=address_book,
+            logs=processes.logs,
             witness=template.witness,
             ready_s=template.ready_s + START_S,
             python=os.environ.get(PYTHON, "/usr/local/bin/python3"),

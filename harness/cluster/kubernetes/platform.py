@@ -38,6 +38,7 @@ LOOK_S = 1.0
 """Between two looks for reasons while pods do not come."""
 CONFIRM_S, CONFIRM_PAUSE_S = 2.0, 0.02
 ACCOUNT_S = 20.0
+LOG_LINES_MAX = 100_000
 FAILURES_MAX = 30
 """Lists of pods that may fail one after another, a second apart, before the run is given up."""
 
@@ -64,6 +65,8 @@ class KubernetesPlatform:
     clock: Clock
     http: httpx.AsyncClient
     address_book: Path
+    logs: Path
+    """Folder that gets the pods' logs at the end."""
     witness: str
     ready_s: float
     python: str
@@ -139,6 +142,7 @@ class KubernetesPlatform:
             await self._identity.stop()
         if self._api is not None:
             async with self._api as api:
+                await self._keep_logs()
                 await remove(api, self.namespace, clock=self.clock)
             self._api = None
 
@@ -195,6 +199,18 @@ class KubernetesPlatform:
         started_ns = max(0, pod.asked_ns - strike.at_ns)
         parts = {"process_start": started_ns, "ready": now_ns - strike.at_ns - started_ns}
         return Healed(caller=pod.caller, parts_ns={**parts, "total": now_ns - strike.at_ns})
+
+    async def _keep_logs(self) -> None:
+        """Write down what the pods of now wrote; what a deleted pod wrote went with it."""
+        for pod in self.by_slot.values():
+            for part, container in PARTS.items():
+                if not pod.uid or (part == "sidecar" and not self.deployed.needs_dapr):
+                    continue
+                with contextlib.suppress(ApiError):
+                    text = await self.api.log(
+                        self.namespace, pod.name, container, lines=LOG_LINES_MAX
+                    )
+                    (self.logs / f"{part}-{pod.caller}.log").write_text(text)
 
     @property
     def api(self) -> Api:
