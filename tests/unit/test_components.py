@@ -1,7 +1,11 @@
 """Component files: what is written into a run is the shipped file with the run's addresses."""
 
+import os
+import re
 from pathlib import Path
+from typing import Any
 
+import jsonschema
 import pytest
 import yaml
 
@@ -79,3 +83,49 @@ def test_components_beside_the_store_share_its_address() -> None:
     assert components_beside(state, ("memory",)) == [
         Component(file="memory-redis.yaml", metadata={"redisHost": "127.0.0.1:20001"})
     ]
+
+
+def definition_of(kind: str, version: str) -> dict[str, Any] | None:
+    """The schema that Kubernetes holds a resource of Dapr's to; None where its source is not."""
+    modules = Path(os.environ.get("GOMODCACHE") or Path.home() / "go" / "pkg" / "mod")
+    for path in modules.glob("github.com/dapr/dapr@*/charts/dapr/crds/*.yaml"):
+        for content in yaml.safe_load_all(path.read_text()):
+            if content and content["spec"]["names"]["kind"] == kind:
+                for one in content["spec"]["versions"]:
+                    if one["name"] == version:
+                        return dict(one["schema"]["openAPIV3Schema"])
+    return None
+
+
+@pytest.mark.parametrize("path", sorted(SHIPPED.glob("*.yaml")), ids=lambda path: path.name)
+def test_what_is_shipped_is_valid_on_kubernetes_too(path: Path) -> None:
+    """By the definitions that Dapr's own chart installs; names are such as Kubernetes takes."""
+    content = yaml.safe_load(path.read_text())
+    group, _, version = content["apiVersion"].partition("/")
+    definition = definition_of(content["kind"], version)
+    if definition is None:
+        pytest.skip("Dapr's sources are not in Go's module cache: `make runtime` fetches them")
+
+    problems = [
+        f"{problem.json_path}: {problem.message}"
+        for problem in jsonschema.Draft202012Validator(definition).iter_errors(content)
+    ]
+
+    assert group == "dapr.io"
+    assert problems == []
+    assert re.fullmatch(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?", content["metadata"]["name"])
+    assert path.read_text().startswith("# ")
+
+
+def test_a_broken_resource_is_not_valid_on_kubernetes() -> None:
+    """The definitions above can fail."""
+    definition = definition_of("Component", "v1alpha1")
+    if definition is None:
+        pytest.skip("Dapr's sources are not in Go's module cache: `make runtime` fetches them")
+    content = yaml.safe_load((SHIPPED / "state-redis.yaml").read_text())
+    del content["spec"]["type"]
+    content["spec"]["metadata"][0]["name"] = 7
+
+    found = list(jsonschema.Draft202012Validator(definition).iter_errors(content))
+
+    assert {problem.json_path for problem in found} == {"$.spec", "$.spec.metadata[0].name"}

@@ -9,8 +9,9 @@ from harness.errors import MachineError, UsageError
 from harness.provide import kafka, nats, rabbitmq
 from harness.provide.brokers import by_broker, find_brokers
 from harness.provide.chain import Provider, Refused
+from harness.provide.docker import ADDRESSES, COMMANDS, by_docker
 from harness.provide.java import find_java
-from harness.provide.server import Server, docker, remembered, server_at, shown
+from harness.provide.server import Server, remembered, server_at, shown
 
 SERVER = Server(argv=("s",), version="9.9", origin="test")
 FINDERS = {"NATS": nats.find_nats, "Kafka": kafka.find_kafka, "RabbitMQ": rabbitmq.find_rabbitmq}
@@ -90,8 +91,35 @@ def test_the_chain_goes_on_after_a_refusal(name: str) -> None:
 @pytest.mark.parametrize("name", FINDERS)
 def test_a_machine_without_it_says_what_to_do(name: str) -> None:
     """The last link refuses with an honest reason, and the message has the next move."""
-    with pytest.raises(MachineError, match=r"not implemented: containers(?s:.*)Next: install"):
-        FINDERS[name](None, silent, environ={}, providers=(docker(name, 1),))
+    with pytest.raises(MachineError, match=r"Docker: untested(?s:.*)Next: install"):
+        FINDERS[name](None, silent, environ={}, providers=(by_docker(name.lower(), {}),))
+
+
+@pytest.mark.parametrize(
+    ("script", "told"),
+    [
+        (None, "untested, and there is no docker on PATH"),
+        ("echo no socket >&2; exit 1", "untested, and no daemon answers: no socket"),
+        ("echo 27.0.1", r"untested; .* 127\.0\.0\.1:4222:4222 nats:2 -js; .* --broker-url nats://"),
+    ],
+)
+def test_docker_says_what_is_there_and_what_to_do(
+    tmp_path: Path, script: str | None, told: str
+) -> None:
+    """No client, no daemon, or the command and the address to give then."""
+    if script is not None:
+        client = tmp_path / "docker"
+        client.write_text(f"#!/bin/sh\n{script}\n")
+        client.chmod(0o755)
+
+    with pytest.raises(Refused, match=told):
+        by_docker("nats", {"PATH": str(tmp_path)}).get()
+
+
+def test_every_server_that_is_looked_for_may_be_dockers() -> None:
+    """Each with a command on loopback, and the address to give."""
+    assert set(COMMANDS) == set(ADDRESSES) == {*map(str.lower, FINDERS), "redis", "postgres"}
+    assert all(" -p 127.0.0.1:" in command for command in COMMANDS.values())
 
 
 @pytest.mark.parametrize(
