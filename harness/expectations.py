@@ -10,6 +10,7 @@ import yaml
 
 from harness.errors import UsageError
 from harness.history import Declared
+from harness.state_store import OUTCOMES
 from harness.verdict import ENGINE_KEYS, PROMISE_KEYS
 
 WORDS = ("promised", "not promised", "unstated")
@@ -45,6 +46,22 @@ class BrokerWord:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StoreWord:
+    """What is expected of agents' state on a store; words of `harness.state_store.OUTCOMES`."""
+
+    pods: int
+    """For which it is declared."""
+    killed: str
+    """While pods are killed."""
+    calm: str
+    """Without a kill."""
+    source: str
+    quote: str
+    unpromised: dict[str, str] = field(default_factory=dict)
+    """Check of `harness.stores.state_api` that it may fail -> its own word about that."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _OwnTable:
     promises: dict[str, str | Expectation]
 
@@ -55,22 +72,24 @@ class _Table:
     sources: dict[str, str]
     engines: dict[str, dict[str, Expectation]]
     brokers: dict[str, BrokerWord] = field(default_factory=dict)
+    stores: dict[str, StoreWord] = field(default_factory=dict)
 
 
 UNSTATED = Expectation(word="unstated", source="", quote="")
 
 
-def expectation_of(engine: str, variant: str, promise: str) -> Expectation:
+def expectation_of(engine: str, variant: str, promise: str, store: str = "") -> Expectation:
     """The word of ``engine:variant`` about a promise; unstated for an engine without an entry.
 
-    Of promise M brokers speak: see `message_expectation`.
+    An entry such as ``dapr_workflow:default/in-memory`` goes before, on that store. Of promise M
+    brokers speak: see `message_expectation`.
 
     What follows an @ in the variant is a number for it, such as a mutant's rate: the word is the
     same.
     """
     table = load_expectations(FILE)
-    found = table.get(f"{engine}:{variant.partition('@')[0]}", {}).get(promise)
-    return found or UNSTATED
+    who = f"{engine}:{variant.partition('@')[0]}"
+    return table.get(f"{who}/{store}", table.get(who, {})).get(promise) or UNSTATED
 
 
 def message_expectation(engine: str, variant: str, brokers: Iterable[str]) -> Expectation:
@@ -96,6 +115,32 @@ def declared_brokers() -> dict[str, Declared]:
         name: Declared(delivery=one.delivery, is_ordered=one.order == "per key")
         for name, one in load_brokers(FILE).items()
         if "/" not in name
+    }
+
+
+@cache
+def load_stores(path: Path) -> dict[str, StoreWord]:
+    """Read and check the part of the table that is about state stores.
+
+    Raises:
+        UsageError: with everything that is wrong in it.
+    """
+    table = _read(path)
+    problems = [
+        f"store {name}: {word!r} is none of {', '.join(OUTCOMES)}"
+        for name, one in table.stores.items()
+        for word in (one.killed, one.calm)
+        if word not in OUTCOMES
+    ]
+    problems += [
+        f"store {name}: source {one.source!r} is not listed"
+        for name, one in table.stores.items()
+        if one.source not in table.sources
+    ]
+    if problems:
+        raise UsageError(f"{path}: {'; '.join(problems)}")
+    return {
+        name: replace(one, source=table.sources[one.source]) for name, one in table.stores.items()
     }
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from harness.results import ProcessRow
 from harness.scenario import SCHEMA
+from harness.state_store import StoreCheck
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +59,14 @@ class RunFacts:
     before this was counted. Names are those of `harness.measures.figures`."""
     store_reason: str = ""
     """Why figures of the store are missing."""
+    store_sources: dict[str, str] = field(default_factory=dict)
+    """Figure -> where the store says so."""
+    store_trouble: str = ""
+    """The word by which sidecars' logs tell that the store refused; empty where there is none."""
+    store_troubles_count: int = 0
+    """Lines of the sidecars' logs with that word."""
+    store_checks: tuple[StoreCheck, ...] = ()
+    """Of runs that try the store's own word."""
     idle: dict[str, float] = field(default_factory=dict)
     """Of runs with parked agents: memory and active actors before, parked and ended; see
     `harness.runner.idle`."""

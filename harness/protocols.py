@@ -114,10 +114,17 @@ class Store(Protocol):
 
 @runtime_checkable
 class CountingStore(Protocol):
-    """A store that can also say what it did and holds; the gate compares it."""
+    """A store that can also say what it did and holds; the gate compares some of it."""
+
+    sources: Mapping[str, str]
+    """Figure -> where the store says so, for people."""
+    trouble: str
+    """What a sidecar's log has where the store refused its work; empty where there is no one word.
+    """
 
     async def figures(self) -> dict[str, float]:
-        """``operations``: commands served for others since the start; ``bytes``: what it holds.
+        """``operations``: commands served for others since the start; ``bytes``: what it holds;
+        ``writes``: those that changed something; ``written_bytes``: what its own log took.
 
         A figure that cannot be had is absent.
 

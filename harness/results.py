@@ -11,6 +11,7 @@ import msgspec
 
 from harness.errors import UsageError
 from harness.messages import MessageFigures
+from harness.state_store import StateStore
 from harness.verdict import Anomaly
 
 SCHEMA = 1
@@ -407,6 +408,8 @@ class RunResult:
     """None in results of before it was measured, and in runs that were not judged."""
     tracing: Tracing | None = None
     """None in a run that collected no spans."""
+    state_store: StateStore | None = None
+    """None in a run without a store, and in results of before it was shown."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -184,6 +184,9 @@ class Scenario:
     tracing: bool = False
     """Collect the spans that the engine exports over OTLP; it costs the engine something, so a run
     with it is no measure of throughput."""
+    checks_store: bool = False
+    """Try the state store's own word, etags and transactions, through the pods' sidecars when the
+    load is over."""
     thresholds: tuple[str, ...] = ()
     """Comparisons such as `lost == 0`; a false one makes the exit code 3. See "Thresholds"."""
 

@@ -24,6 +24,7 @@ from reports.overview import at_a_glance, environments, exit_meaning
 from reports.room import COLUMNS_MAX, rooms
 from reports.scoreboard import scoreboard
 from reports.sections import drawn, run_view
+from reports.stores import store_tables
 from reports.tracing import tracings
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -68,6 +69,7 @@ def render_html(
             meanings=compare.MEANINGS,
             glance=at_a_glance(matrix, has_verdict=not is_wide) if many else None,
             tracings=tracings(matrix) if many else None,
+            stores=tuple(store_tables(matrix)),
             comparisons=drawn(comparison_drawings(matrix), "comparison"),
             run_views=[
                 run_view(column, room, differing, directory)

@@ -18,6 +18,7 @@ from reports.overview import at_a_glance, environments, exit_meaning
 from reports.promises import promise_table
 from reports.room import COLUMNS_MAX
 from reports.scoreboard import scoreboard
+from reports.stores import store_tables
 from reports.sweep import sweep_tables
 from reports.tables import Table
 from reports.tracing import tracings
@@ -81,7 +82,7 @@ def _top(matrix: MatrixResult) -> Iterator[str]:
     yield ""
     yield from fenced(matrix.command)
     glance = at_a_glance(matrix) if len(matrix.runs) > 1 else None
-    for table in (glance, tracings(matrix)):
+    for table in (*store_tables(matrix), glance, tracings(matrix)):
         if table is not None:
             yield ""
             yield from draw(table)

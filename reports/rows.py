@@ -13,6 +13,7 @@ from reports import intervals, messages, wording
 from reports.client import client_table
 from reports.footprint import footprint
 from reports.intervals import mean_range
+from reports.stores import store_table
 from reports.tables import Head, Table, Value, number, text
 from reports.tracing import tracing_table
 from reports.wording import NONE, count, counted, decimal, milliseconds, percent, seconds
@@ -426,6 +427,7 @@ def tables(run: RunResult) -> tuple[Table, ...]:
         repeats(run),
         client_table(run),
         tracing_table(run),
+        store_table(run),
         footprint(run),
     )
     return tuple(table for table in found if table is not None)

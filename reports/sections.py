@@ -18,6 +18,7 @@ from reports.drawing import Drawing, page_svg
 from reports.footprint import footprint
 from reports.promises import promise_table
 from reports.room import Room
+from reports.stores import store_table
 from reports.sweep import sweep_tables
 from reports.tables import Table
 from reports.timeline import timeline_svg
@@ -188,6 +189,7 @@ def _parts(column: Column) -> tuple[Part, ...]:
         Part(title="Messages", tables=tuple(messages.tables(run))),
         Part(title="Repeats and their price", tables=some(rows.repeats(run), client_table(run))),
         Part(title="What its spans show", tables=some(tracing_table(run))),
+        Part(title="State store", tables=some(store_table(run))),
         Part(title="Footprint", tables=some(footprint(run))),
         Part(
             title="The promises in figures",

@@ -14,6 +14,7 @@ from reports.compare import SHORT_WORDS, Column, State
 from reports.concerns import concerns
 from reports.footprint import footprint_of
 from reports.overview import exit_meaning
+from reports.stores import store_tables
 from reports.sweep import sweep_tables
 from reports.tables import Table
 from reports.witnesses import refutations
@@ -68,6 +69,9 @@ def _matrix(matrix: MatrixResult) -> Iterator[str]:
         return
     yield ""
     yield from _vector(matrix)
+    for table in store_tables(matrix):
+        yield ""
+        yield from draw(table)
     found = concerns(matrix)
     if found:
         yield ""

@@ -14,6 +14,8 @@ class Entry:
     cell: Cell
     overrides: tuple[str, ...] = ()
     """As after ``--set``."""
+    skip: str = ""
+    """Why the run is listed and not done; empty for one that is done."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,6 +144,49 @@ MESSAGES = Matrix(
                 cell=replace(DAPR, engine="dapr_agents", variant=variant, broker="redis"),
             )
             for variant in HOSTED
+        ),
+    ),
+)
+
+STORE_PODS = {"in-memory": 1, "sqlite": 1, "sqlite-shared": 3, "redis": 3, "postgres": 3}
+"""As scenarios/expectations.yaml declares their outcome."""
+NO_NATS = (
+    "Dapr's JetStream component has one durable consumer, so it serves one subscribed topic an "
+    "app, and agents of a run use three; take another broker"
+)
+KILLED_STORE = (
+    *("name=stores_kill", "summary=pods killed while agents' state lies in this store"),
+    *('mix={"chain": 1.0}', "load.agents=100", "load.rate_per_s=6", "load.warm_up_agents=0"),
+    *("faults.0.count=2", "faults.0.in_flight_min=4", "faults.0.progress_from=0.25"),
+    *("faults.0.progress_to=0.65", "exposures_min=5", "liveness_s=25", "run_s=120"),
+    "checks_store=true",
+)
+CALM_STORE = (
+    *("name=stores_calm", "summary=what a step costs on this store: all agents at once, no kill"),
+    *('mix={"chain": 1.0}', "load.agents=100", "load.shape=at_once", "load.warm_up_agents=0"),
+    *("llm.latency_ms=50", "liveness_s=40", "run_s=120", "checks_store=true"),
+)
+STORES = Matrix(
+    name="stores",
+    summary="every broker with every state store, pods killed; and what a step costs on each store",
+    entries=(
+        *(
+            Entry(
+                scenario="baseline",
+                cell=replace(DAPR, store=store),
+                overrides=(*CALM_STORE, f"pods={pods}"),
+            )
+            for store, pods in STORE_PODS.items()
+        ),
+        *(
+            Entry(
+                scenario="pod_kill",
+                cell=replace(DAPR, store=store, broker=broker),
+                overrides=(*KILLED_STORE, f"pods={pods}"),
+                skip=NO_NATS if broker == "nats" else "",
+            )
+            for broker in (*BROKERS, "nats")
+            for store, pods in STORE_PODS.items()
         ),
     ),
 )
@@ -342,11 +387,23 @@ ALL = Matrix(
         Entry(scenario="pod_kill", cell=REFERENCE, overrides=CONTROL_LOAD),
         *DAPR_FAULTS.entries,
         *(entry for entry in MESSAGES.entries if entry != SWAPPED),
+        *STORES.entries,
         *SCALE.entries,
     ),
 )
 
 MATRICES: dict[str, Matrix] = {
     matrix.name: matrix
-    for matrix in (DEFAULT, DEMO, TRACING, SMOKE, SCALE, ENGINES, DAPR_FAULTS, MESSAGES, ALL)
+    for matrix in (
+        DEFAULT,
+        DEMO,
+        TRACING,
+        SMOKE,
+        SCALE,
+        ENGINES,
+        DAPR_FAULTS,
+        MESSAGES,
+        STORES,
+        ALL,
+    )
 }

@@ -7,6 +7,9 @@ import asyncio
 from urllib.parse import unquote, urlsplit
 
 from harness.brokers.place import BrokerPlace
+from harness.cluster.disk import refuse_full_disk
+from harness.cluster.health import stranger_at
+from harness.cluster.listening import ports_of_group
 from harness.cluster.processes import Process
 from harness.errors import MachineError
 from harness.protocols import Component
@@ -40,6 +43,8 @@ class ServedBroker:
         self._place = place
         self._running: list[Process] = []
         self._ports: dict[str, int] = {}
+        self._stranger = ""
+        """What to say of another process that answered at our port; empty for none."""
         server = place.servers.get(self.name)
         self.url = server.url if server else ""
 
@@ -52,13 +57,15 @@ class ServedBroker:
             async with asyncio.timeout(self._place.ready_s):
                 if not server.url:
                     self._place.folder.mkdir(parents=True, exist_ok=True)
+                    refuse_full_disk(self._place.folder, self.name)
                     await self._launch(server)
                 await self._until_it_answers()
         except TimeoutError:
+            told = self._log()
             await self.stop()
             raise MachineError(
                 f"{self.name} at {shown(self.url)} was not ready in {self._place.ready_s:g} s"
-                f"{self._log()}"
+                f"{self._stranger}{told}"
             ) from None
         except BaseException:
             await self.stop()
@@ -111,12 +118,17 @@ class ServedBroker:
         user, password = unquote(parts.username or ""), unquote(parts.password or "")
         while True:
             if ended := [process for process in self._running if process.exit is not None]:
-                status = ended[0].exit.status if ended[0].exit else ""
-                raise MachineError(f"{ended[0].name} ended at its start ({status}){self._log()}")
+                raise MachineError(
+                    f"{ended[0].name} ended at its start ({ended[0].exit and ended[0].exit.status})"
+                    f"{self._stranger}; its log ends with:\n{ended[0].last_lines()}"
+                )
             try:
                 async with asyncio.timeout(ASK_S):
                     await self._ask(host, port, user, password)
-                return
+                if not self._running or port in self._own_ports():
+                    return
+                self._stranger = stranger_at(port)
+                await asyncio.sleep(POLL_S)
             except LoginRefused as refusal:
                 raise MachineError(
                     f"{self.name} at {shown(self.url)} lets {user or 'nobody without a name'} in "
@@ -126,6 +138,10 @@ class ServedBroker:
                 raise MachineError(f"{self.name} at {shown(self.url)} {lack}") from lack
             except (OSError, EOFError, NotYet):
                 await asyncio.sleep(POLL_S)
+
+    def _own_ports(self) -> set[int]:
+        """Where our processes listen."""
+        return {port for process in self._running for port in ports_of_group(process.group)}
 
     def _log(self) -> str:
         if not self._running:

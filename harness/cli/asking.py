@@ -42,7 +42,8 @@ def orders_of(arguments: argparse.Namespace) -> tuple[str, list[Order]]:
         else _scenario_orders(arguments, problems)
     )
     for order in orders:
-        problems += [text for text in problems_of_order(order) if text not in problems]
+        found = problems_of_order(order) if not order.skip else []
+        problems += [text for text in found if text not in problems]
     orders = [*orders, *_own_orders(arguments, orders, problems)]
     problems += problems_of_platform(arguments, orders)
     problems += [
@@ -180,7 +181,7 @@ def _matrix_orders(arguments: argparse.Namespace, problems: list[str]) -> tuple[
         cell = entry.cell
         if cell.broker == "none":
             cell = replace(cell, broker=scenario.broker)
-        orders.append(Order(scenario=scenario, cell=_with_defaults(cell)))
+        orders.append(Order(scenario=scenario, cell=_with_defaults(cell), skip=entry.skip))
     return arguments.matrix, orders
 
 

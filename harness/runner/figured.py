@@ -7,8 +7,11 @@ unknown (2); neither outweighs a refuted promise or a broken run.
 from dataclasses import replace
 
 from harness.archive import Archived
+from harness.expectations import FILE, load_stores
 from harness.measures.figures import Counted, figures_of
+from harness.measures.state_store import StoreSaid, state_store_of
 from harness.results import RunResult
+from harness.state_store import StateStore
 from harness.thresholds import rows_of
 
 
@@ -27,12 +30,41 @@ def figured(result: RunResult, archived: Archived) -> RunResult:
         resume=result.resume,
         counted=counted,
     )
-    result = replace(result, figures=figures)
+    result = replace(result, figures=figures, state_store=_state_store(result, archived))
     rows = rows_of(archived.plan.scenario.thresholds, result)
     return replace(
         result,
         thresholds=rows,
         exit_code=exit_code_with({row.state for row in rows}, result.exit_code),
+    )
+
+
+def _state_store(result: RunResult, archived: Archived) -> StateStore | None:
+    """What the run says of its store; None where the engine keeps its state itself."""
+    facts = archived.facts
+    if facts is None or result.store in ("", "none"):
+        return None
+    said = StoreSaid(
+        ending=facts.ending,
+        figures=facts.store or {},
+        reason=facts.store_reason,
+        sources=facts.store_sources,
+        trouble=facts.store_trouble,
+        troubles_count=facts.store_troubles_count,
+        checks=facts.store_checks,
+    )
+    declared = load_stores(FILE).get(result.store)
+    unpromised = declared.unpromised if declared is not None else {}
+    checks = [replace(one, is_promised=one.name not in unpromised) for one in said.checks]
+    said = replace(said, checks=tuple(checks))
+    if declared is None or declared.pods != result.pods:
+        return state_store_of(result, said)
+    return state_store_of(
+        result,
+        said,
+        expected=declared.killed if result.faults_planned else declared.calm,
+        source=declared.source,
+        quote=declared.quote,
     )
 
 

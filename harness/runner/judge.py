@@ -257,7 +257,7 @@ def _word(
         return own.expectations.get(check.promise, UNSTATED)
     if check.promise == MESSAGES:
         return message_expectation(plan.cell.engine, plan.cell.variant, brokers)
-    return expectation_of(plan.cell.engine, plan.cell.variant, check.promise)
+    return expectation_of(plan.cell.engine, plan.cell.variant, check.promise, plan.cell.store)
 
 
 def _promise_row(

@@ -19,6 +19,7 @@ class Kept:
     store: Store
     slots: Path
     """Folder of the slots: here engines with a state of their own keep it."""
+    logs: Path
     figures: dict[str, float] = field(default_factory=dict)
     reason: str = ""
     """Why a figure is missing; empty when none is."""
@@ -35,6 +36,18 @@ class Kept:
         missing = [name for name in (OPERATIONS, SIZE) if name not in self.figures]
         if missing and not self.reason:
             self.reason = f"the store {self.store.name} says nothing of {', '.join(missing)}"
+
+    def facts(self) -> dict[str, object]:
+        """As run.json has them."""
+        counting = self.store if isinstance(self.store, CountingStore) else None
+        trouble = counting.trouble if counting else ""
+        return {
+            "store": self.figures,
+            "store_reason": self.reason,
+            "store_sources": dict(counting.sources) if counting else {},
+            "store_trouble": trouble,
+            "store_troubles_count": lines_with(trouble, self.logs) if trouble else 0,
+        }
 
     async def _now(self) -> dict[str, float]:
         if not isinstance(self.store, CountingStore):
@@ -59,3 +72,12 @@ def folder_bytes(folder: Path) -> float:
         except FileNotFoundError:
             continue
     return float(total)
+
+
+def lines_with(word: str, logs: Path) -> int:
+    """Lines of the sidecars' logs that hold the word."""
+    total = 0
+    for path in logs.glob("*sidecar*"):
+        with path.open(errors="replace") as lines:
+            total += sum(word in line for line in lines)
+    return total

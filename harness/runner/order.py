@@ -49,6 +49,8 @@ class Order:
     """Set when the faults are to be those of a sweep."""
     own: OwnEngine | None = None
     """Set for a worker of the user's, which is in no registry."""
+    skip: str = ""
+    """Why a matrix lists the run and does not do it; empty for one that is done."""
 
     @property
     def name(self) -> str:
@@ -89,15 +91,7 @@ def problems_of_order(order: Order) -> list[str]:
         spec = engine_of(order)
     except UsageError as error:
         return [*problems, str(error)]
-    if cell.store in STORES and cell.store not in spec.stores:
-        problems.append(
-            f"{cell.engine} cannot use the store {cell.store}; it can use {', '.join(spec.stores)}"
-        )
-    elif cell.store == "sqlite" and order.scenario.pods > 1:
-        problems.append(
-            f"pods is {order.scenario.pods}, expected 1 on the store sqlite: several sidecars on "
-            "one file end in SQLITE_BUSY; take redis or set pods=1"
-        )
+    problems += _store_problems(order, spec)
     problems += _broker_problems(cell.broker, spec)
     problems += _swap_problems(order.scenario, cell, spec)
     if order.scenario.pods < len(spec.app_ids):
@@ -111,6 +105,24 @@ def problems_of_order(order: Order) -> list[str]:
             reason = FAULTS[fault.kind].needs(spec)
             if reason:
                 problems.append(f"fault {fault.kind} is impossible here: {reason}")
+    return problems
+
+
+def _store_problems(order: Order, spec: EngineSpec) -> list[str]:
+    """A store that the engine cannot use so."""
+    cell, pods = order.cell, order.scenario.pods
+    problems = []
+    if cell.store in STORES and cell.store not in spec.stores:
+        problems.append(
+            f"{cell.engine} cannot use the store {cell.store}; it can use {', '.join(spec.stores)}"
+        )
+    elif cell.store == "sqlite" and pods > 1:
+        problems.append(
+            f"pods is {pods}, expected 1 on the store sqlite: several sidecars on "
+            "one file end in SQLITE_BUSY; take redis, set pods=1, or see it with sqlite-shared"
+        )
+    if order.scenario.checks_store and not spec.needs_dapr:
+        problems.append(f"checks_store asks a state store through sidecars; {cell.engine} has none")
     return problems
 
 

@@ -16,6 +16,7 @@ import msgspec
 
 from harness.clock import NS_PER_S, Clock
 from harness.cluster.dapr import ControlPlane
+from harness.cluster.disk import ran_out_of_disk
 from harness.cluster.local import RESTART_DELAYS_S
 from harness.cluster.ports import Ports, is_free
 from harness.cluster.processes import Processes
@@ -41,6 +42,7 @@ from harness.runner.supervisor import Supervisor
 from harness.runner.switchboard import RunSwitchboard
 from harness.runner.watch import Watch
 from harness.scenario import to_json
+from harness.stores.state_api import checks_of
 from mock_llm.ledger import iter_records
 
 
@@ -124,7 +126,7 @@ class Walk:
             )
             store = set_up.store()
             self._board = set_up.switchboard(witness)
-            self._kept = Kept(store=store, slots=self.folder.state / "slots")
+            self._kept = Kept(store=store, slots=self.folder.state / "slots", logs=self.folder.logs)
             self._control_plane = set_up.control_plane()
             pods = await set_up.start(witness, store, self._board, self._control_plane, undo)
             self._idle = Idle(processes=processes, pods=pods, http=http)
@@ -156,6 +158,8 @@ class Walk:
             try:
                 ending = await self._load(processes, witness, pods, rate=rate, beside=beside)
                 await self._ask(pods, supervisor.roster, http)
+                if self.plan.scenario.checks_store:
+                    self.facts["store_checks"] = await checks_of(http, sidecars_of(pods, self.spec))
                 if set_up.sink is not None and ending == "finished":
                     self._trouble(*await set_up.sink.until_quiet())
                 return ending
@@ -163,7 +167,7 @@ class Walk:
                 for task in beside:
                     await stop(task)
                 self.facts["resubmits_count"] = supervisor.resubmitted_count
-                self._trouble(*pods.troubles)
+                self._trouble(*pods.troubles, *ran_out_of_disk(self.folder.logs))
 
     def _set_up(self, processes: Processes, ports: Ports, http: httpx.AsyncClient) -> SetUp:
         """What brings up the run's parts; with a sink of spans where the scenario wants them."""
@@ -300,7 +304,7 @@ class Walk:
             self.facts["idle"] = self._idle.figures
         self._costs.sample(processes)
         await self._kept.end()
-        self.facts |= {"store": self._kept.figures, "store_reason": self._kept.reason}
+        self.facts |= self._kept.facts()
         return ending
 
     def _conductor(self, pods: Platform, witness: SinceLoad) -> Conductor:
@@ -352,6 +356,12 @@ class Walk:
         await processes.kill(alive)
         left = [f"process {process.name} ({process.pid})" for process in alive]
         return left + [f"port {port}" for port in sorted(ports.taken) if not is_free(port)]
+
+
+def sidecars_of(pods: Platform, spec: EngineSpec) -> list[str]:
+    """Addresses of the healthy sidecars of the engine's first app: keys of another are others."""
+    own = list(pods.by_slot.values())[:: max(len(spec.app_ids), 1)]
+    return [pod.sidecar_url for pod in own if pod.is_ready and pod.sidecar_url]
 
 
 def exports_of(spec: EngineSpec) -> str:

@@ -1,7 +1,8 @@
 """What a Redis did and holds, asked over its own protocol: three words need no client library.
 
-`operations` counts every command but those of this module and of health checks; `bytes` is the sum
-of MEMORY USAGE over all keys, which depends on what is stored, not on when.
+`operations` counts every command but those of this module and of health checks, `writes` those that
+the server itself calls so, within scripts, too; `bytes` is the sum of MEMORY USAGE over all keys,
+which depends on what is stored, not on when; `written_bytes` is the append-only file.
 """
 
 import asyncio
@@ -10,13 +11,14 @@ from typing import TypeAlias
 
 KEYS_MAX = 200_000
 BATCH = 500
-OURS = ("info", "ping", "scan", "memory|usage", "dbsize", "hello", "client|setinfo")
+OURS = ("info", "ping", "scan", "memory|usage", "dbsize", "hello", "client|setinfo", "command")
 """Commands that are nobody's work."""
 Answer: TypeAlias = "int | bytes | list[Answer] | None"
 
 
 async def figures_at(host: str, port: int) -> dict[str, float]:
-    """Ask a Redis; ``bytes`` is absent when there are more keys than can be asked in seconds.
+    """Ask a Redis; ``bytes`` is absent when there are more keys than can be asked in seconds, and
+    ``written_bytes`` without an append-only file, or when that was rewritten since its begin.
 
     Raises:
         OSError: it is not there, or went away.
@@ -24,10 +26,21 @@ async def figures_at(host: str, port: int) -> dict[str, float]:
     """
     reader, writer = await asyncio.open_connection(host, port, limit=1 << 24)
     try:
-        told, keys_count = await _ask(reader, writer, [(b"INFO", b"commandstats"), (b"DBSIZE",)])
-        if not isinstance(told, bytes) or not isinstance(keys_count, int):
-            raise ValueError(f"expected bytes and a number, got {told!r}, {keys_count!r}")
-        found = {"operations": float(operations_in(told.decode()))}
+        words = ((b"INFO", b"commandstats"), (b"INFO", b"persistence"), (b"COMMAND",), (b"DBSIZE",))
+        told, kept, known, keys_count = await _ask(reader, writer, words)
+        if not (isinstance(told, bytes) and isinstance(kept, bytes) and isinstance(known, list)):
+            raise ValueError(f"expected INFO and COMMAND, got {told!r}, {kept!r}, {known!r}")
+        if not isinstance(keys_count, int):
+            raise ValueError(f"expected a number of keys, got {keys_count!r}")
+        calls = calls_in(told.decode())
+        writing = _writing(known)
+        found = {
+            "operations": float(sum(calls[name] for name in calls if name not in OURS)),
+            "writes": float(sum(calls[name] for name in calls if name in writing)),
+        }
+        lines = dict(line.split(":", 1) for line in kept.decode().splitlines() if ":" in line)
+        if "aof_current_size" in lines and lines.get("aof_base_size") == "0":
+            found["written_bytes"] = float(lines["aof_current_size"])
         if keys_count <= KEYS_MAX:
             found["bytes"] = float(await _size(reader, writer))
         return found
@@ -35,14 +48,26 @@ async def figures_at(host: str, port: int) -> dict[str, float]:
         writer.close()
 
 
-def operations_in(commandstats: str) -> int:
-    """Sum of the calls in INFO's section, without `OURS`."""
-    total = 0
+def calls_in(commandstats: str) -> dict[str, int]:
+    """The calls of each command in INFO's section."""
+    calls = {}
     for line in commandstats.splitlines():
         name, _, fields = line.partition(":")
-        if name.startswith("cmdstat_") and name.removeprefix("cmdstat_") not in OURS:
-            total += int(fields.partition("calls=")[2].partition(",")[0])
-    return total
+        if name.startswith("cmdstat_"):
+            calls[name.removeprefix("cmdstat_")] = int(
+                fields.partition("calls=")[2].partition(",")[0]
+            )
+    return calls
+
+
+def _writing(commands: list[Answer]) -> set[str]:
+    """Names of the commands that the server says write."""
+    return {
+        one[0].decode()
+        for one in commands
+        if isinstance(one, list) and isinstance(one[0], bytes) and isinstance(one[2], list)
+        if b"write" in one[2]
+    }
 
 
 async def _size(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> int:

@@ -1,7 +1,16 @@
 """Stores without a server: none at all, the sidecar's memory, one SQLite file."""
 
+import struct
+from collections.abc import Mapping
+
 from harness.protocols import Component
 from harness.stores.place import StorePlace
+
+FILE = "agent-workflow.sqlite"
+CHANGES_AT = 8
+"""Byte of the wal-index where SQLite counts transactions, in the machine's own order; it begins
+anew when the file is opened after a kill. Source: sqlite.org/walformat.html, section 2.1.
+"""
 
 
 class NoStore:
@@ -9,6 +18,8 @@ class NoStore:
 
     name = "none"
     durability = "D1"
+    sources: Mapping[str, str] = {"bytes": "files in the slots' folders"}
+    trouble = ""
 
     def __init__(self, place: StorePlace) -> None:
         self._place = place
@@ -37,6 +48,7 @@ class InMemory(NoStore):
 
     name = "in-memory"
     durability = "none"
+    sources: Mapping[str, str] = {}
 
     def component(self) -> Component | None:
         """See Store."""
@@ -52,6 +64,11 @@ class Sqlite(NoStore):
 
     name = "sqlite"
     durability = "D1"
+    sources: Mapping[str, str] = {
+        "bytes": "the file with its log, in whole pages",
+        "writes": "transactions: the change counter in the header of its -shm file",
+    }
+    trouble = "SQLITE_BUSY"
 
     async def start(self) -> None:
         """Make the folder."""
@@ -59,10 +76,23 @@ class Sqlite(NoStore):
 
     def component(self) -> Component | None:
         """See Store."""
-        path = self._place.folder / "agent-workflow.sqlite"
+        path = self._place.folder / FILE
         return Component(file="state-sqlite.yaml", metadata={"connectionString": str(path)})
 
     async def figures(self) -> dict[str, float]:
-        """See CountingStore: the file with its log, in whole pages; operations are not counted."""
+        """See CountingStore: the file with its log, in whole pages; operations are not counted.
+
+        The log is written over from its begin after a checkpoint, so bytes written are not known.
+        """
         found = [path.stat().st_size for path in self._place.folder.glob("*") if path.is_file()]
-        return {"bytes": float(sum(found))}
+        figures = {"bytes": float(sum(found))}
+        index = self._place.folder / f"{FILE}-shm"
+        if index.exists() and len(head := index.read_bytes()[: CHANGES_AT + 4]) == CHANGES_AT + 4:
+            figures["writes"] = float(struct.unpack_from("=I", head, CHANGES_AT)[0])
+        return figures
+
+
+class SharedSqlite(Sqlite):
+    """The same file under the sidecars of several pods: on purpose, to show what comes of it."""
+
+    name = "sqlite-shared"

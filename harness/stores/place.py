@@ -25,3 +25,5 @@ class StorePlace:
     """Of a Redis that the user runs, or empty."""
     postgres: PostgresServer | None = None
     """Binaries or an address; None when there is none."""
+    ready_s: float = 30.0
+    """Time in which a server must be ready, all services starting at once on two busy cores."""

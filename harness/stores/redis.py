@@ -1,14 +1,17 @@
 """Redis with its append-only file: the embedded default for several pods, or a user's own."""
 
 import asyncio
+from collections.abc import Mapping
 
+from harness.cluster.disk import refuse_full_disk
+from harness.cluster.health import until_it_answers
 from harness.cluster.processes import Process
 from harness.errors import MachineError
 from harness.protocols import Component
 from harness.stores.counting import figures_at
 from harness.stores.place import StorePlace
 
-READY_S = 15.0
+FIGURES_S = 15.0
 
 
 class Redis:
@@ -16,6 +19,13 @@ class Redis:
 
     name = "redis"
     durability = "D1"
+    sources: Mapping[str, str] = {
+        "bytes": "MEMORY USAGE of every key",
+        "operations": "INFO commandstats, less commands of onceproof's own",
+        "writes": "INFO commandstats, commands that COMMAND calls write",
+        "written_bytes": "INFO persistence, aof_current_size",
+    }
+    trouble = ""
 
     def __init__(self, place: StorePlace) -> None:
         self._place = place
@@ -30,6 +40,7 @@ class Redis:
         if not self._place.redis:
             raise MachineError("no Redis server found; see `onceproof doctor`")
         self._place.folder.mkdir(parents=True, exist_ok=True)
+        refuse_full_disk(self._place.folder, "redis")
         port = self._place.ports.take()
         host = self._place.host
         self.address = f"{host}:{port}"
@@ -41,7 +52,11 @@ class Redis:
             *("--appendonly", "yes", "--appendfsync", "everysec", "--save", ""),
         )
         self._process = self._place.processes.start("redis", command)
-        await self._until_pong()
+        try:
+            await self._until_pong()
+        except BaseException:
+            await self.stop()
+            raise
 
     async def stop(self) -> None:
         """See Store; a Redis of the user's is left alone."""
@@ -56,7 +71,7 @@ class Redis:
         """See CountingStore; what we ask here is not counted. Above 200,000 keys: no size."""
         host, _, port = self.address.rpartition(":")
         try:
-            async with asyncio.timeout(READY_S):
+            async with asyncio.timeout(FIGURES_S):
                 return await figures_at(host, int(port))
         except (OSError, ValueError, TimeoutError) as error:
             raise MachineError(f"redis at {self.address} gave no figures: {error!r}") from error
@@ -67,17 +82,13 @@ class Redis:
 
     async def _until_pong(self) -> None:
         host, _, port = self.address.rpartition(":")
-        try:
-            async with asyncio.timeout(READY_S):
-                while not await _answers(host, int(port)):
-                    if self._process is not None and self._process.exit is not None:
-                        raise MachineError(
-                            f"redis ended at its start ({self._process.exit.status}); its log ends "
-                            f"with:\n{self._process.last_lines()}"
-                        )
-                    await asyncio.sleep(0.02)
-        except TimeoutError:
-            raise MachineError(f"redis at {self.address} gave no PONG in {READY_S:g} s") from None
+        await until_it_answers(
+            lambda: _answers(host, int(port)),
+            name="redis",
+            address=self.address,
+            process=self._process,
+            deadline_s=self._place.ready_s,
+        )
 
 
 async def _answers(host: str, port: int) -> bool:

@@ -12,7 +12,7 @@ import jsonschema
 import msgspec
 import pytest
 
-from harness import messages, results, verdict
+from harness import messages, results, state_store, verdict
 from harness.capacity import record as capacity_record
 from harness.capacity import usl
 from harness.capacity.record import CapacityResult
@@ -23,7 +23,7 @@ from tests.contract.test_registries import texts_of
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
 FILES = {"results": RunResult, "matrix": MatrixResult, "capacity": CapacityResult}
-VOCABULARY = (results, verdict, messages, capacity_record, usl)
+VOCABULARY = (results, verdict, messages, state_store, capacity_record, usl)
 KEPT = ROOT / "tests" / "histories" / "results-1.json"
 """A results.json as the first reader of schema 1 wrote it."""
 

@@ -1,7 +1,9 @@
 """Every store keeps the same contract: it starts, has a component, stops and leaves nothing."""
 
 import asyncio
+import contextlib
 import os
+import sqlite3
 import tempfile
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
@@ -17,7 +19,7 @@ from harness.cluster.components import write_component
 from harness.cluster.ports import Ports
 from harness.cluster.processes import Processes
 from harness.errors import MachineError
-from harness.protocols import CountingStore
+from harness.protocols import CountingStore, Store
 from harness.provide.postgres import PostgresServer, find_postgres, postgres_providers
 from harness.provide.redis import find_redis, redis_providers
 from harness.stores import STORES, make_store
@@ -161,11 +163,12 @@ def test_a_store_says_what_it_holds(tmp_path: Path, name: str) -> None:
         again = await store.figures()
         assert before == again
         assert set(before) == {
-            "redis": {"operations", "bytes"},
+            "redis": {"operations", "bytes", "writes", "written_bytes"},
             "in-memory": set(),
             "none": {"bytes"},
             "sqlite": {"bytes"},
-            "postgres": {"bytes"},
+            "sqlite-shared": {"bytes"},
+            "postgres": {"bytes", "writes", "written_bytes"},
         }.get(name, set(before))
         if name == "redis":
             component = store.component()
@@ -175,6 +178,84 @@ def test_a_store_says_what_it_holds(tmp_path: Path, name: str) -> None:
             after = await store.figures()
             assert after["operations"] - before["operations"] == 1200
             assert after["bytes"] - before["bytes"] > 1200 * 100
+        await store.stop()
+
+    perform(tmp_path, act)
+
+
+@NEEDS_REDIS
+def test_redis_counts_what_changes_something_apart(tmp_path: Path) -> None:
+    """Two sets, one of them within a script, of four commands; its file grows by them."""
+    script = "return+redis.call('SET','inner','1')".replace("+", " ")
+
+    async def act(processes: Processes) -> None:
+        store = make_store("redis", place(tmp_path, processes))
+        await store.start()
+        assert isinstance(store, CountingStore)
+        component = store.component()
+        assert component is not None
+        address = component.metadata["redisHost"]
+        before = await store.figures()
+        await ask(address, "SET", "step", "x" * 100)
+        await ask(address, "GET", "step")
+        await ask(address, "EVAL", f'"{script}"', "0")
+        after = await store.figures()
+        grown = {name: after[name] - before[name] for name in after}
+        await store.stop()
+        assert (grown["operations"], grown["writes"]) == (4, 2)
+        assert 100 < grown["written_bytes"] < 1000
+        assert set(store.sources) == set(after)
+
+    perform(tmp_path, act)
+
+
+@NEEDS_POSTGRES
+def test_postgres_counts_the_transactions_that_write(tmp_path: Path) -> None:
+    """Three of four; what is only read takes no number, nor what onceproof asks."""
+
+    async def act(processes: Processes) -> None:
+        store = make_store("postgres", place(tmp_path, processes))
+        await store.start()
+        assert isinstance(store, CountingStore)
+        before = await store.figures()
+        await said(store.url(), "create table steps (state text)")
+        await said(store.url(), "insert into steps values ('done')")
+        await said(store.url(), "insert into steps values ('done')")
+        await said(store.url(), "select count(*) from steps")
+        after = await store.figures()
+        await store.stop()
+        assert after["writes"] - before["writes"] == 3
+        assert after["written_bytes"] > before["written_bytes"]
+        assert set(store.sources) == set(after)
+
+    perform(tmp_path, act)
+
+
+@pytest.mark.parametrize("name", ["sqlite", "sqlite-shared"])
+def test_sqlite_counts_the_transactions_that_write(tmp_path: Path, name: str) -> None:
+    """Three, by its own header; a read and one that was taken back count nothing."""
+
+    async def act(processes: Processes) -> None:
+        store = make_store(name, place(tmp_path, processes))
+        await store.start()
+        assert isinstance(store, CountingStore)
+        component = store.component()
+        assert component is not None
+        with contextlib.closing(
+            sqlite3.connect(component.metadata["connectionString"], isolation_level=None)
+        ) as database:
+            database.execute("pragma journal_mode = wal")
+            database.execute("create table steps (state text)")
+            before = await store.figures()
+            for _ in range(3):
+                database.execute("insert into steps values ('done')")
+            database.execute("begin")
+            database.execute("insert into steps values ('never')")
+            database.execute("rollback")
+            database.execute("select * from steps").fetchall()
+            after = await store.figures()
+        assert after["writes"] - before["writes"] == 3
+        assert set(store.sources) == set(after)
         await store.stop()
 
     perform(tmp_path, act)
@@ -315,7 +396,10 @@ def test_postgres_keeps_what_it_answered_for_through_a_sigkill(
         await asyncio.sleep(0.2)
         await processes.kill(processes.all)
         second = make_store("postgres", place(open_folder, processes))
-        await second.start()
+        # The dead one's children hold its memory until they see that it is gone.
+        async with asyncio.timeout(20):
+            while not await has_started(second):
+                await asyncio.sleep(0.2)
         assert await said(second.url(), "select state from steps") == "done"
         await second.stop()
 
@@ -346,6 +430,16 @@ def open_folder() -> Iterator[Path]:
     with tempfile.TemporaryDirectory() as folder:
         Path(folder).chmod(0o755)
         yield Path(folder)
+
+
+async def has_started(store: Store) -> bool:
+    """Whether it comes up now."""
+    try:
+        await store.start()
+    except MachineError as error:
+        assert "still in use" in str(error)
+        return False
+    return True
 
 
 async def said(url: str, statement: str) -> str:

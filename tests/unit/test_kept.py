@@ -1,12 +1,13 @@
 """What an engine keeps: counted over the load, and never at the price of the run."""
 
 import asyncio
+from collections.abc import Mapping
 from pathlib import Path
 
 from harness.errors import MachineError
 from harness.protocols import Component
-from harness.runner.kept import Kept, folder_bytes
-from harness.stores.counting import operations_in
+from harness.runner.kept import Kept, folder_bytes, lines_with
+from harness.stores.counting import calls_in
 
 STATS = (
     "# Commandstats\r\ncmdstat_hset:calls=10,usec=5,usec_per_call=0.5\r\n"
@@ -35,6 +36,9 @@ class StoreOfTests:
 class Counter(StoreOfTests):
     """Says what it is told to say, or that it does not answer."""
 
+    sources: Mapping[str, str] = {"bytes": "its own word"}
+    trouble = ""
+
     def __init__(self, *said: dict[str, float] | None) -> None:
         self._said = list(said)
 
@@ -47,7 +51,7 @@ class Counter(StoreOfTests):
 
 
 def kept_of(store: StoreOfTests, slots: Path) -> Kept:
-    kept = Kept(store=store, slots=slots)
+    kept = Kept(store=store, slots=slots, logs=slots)
 
     async def load() -> None:
         await kept.begin()
@@ -64,8 +68,13 @@ def test_operations_and_bytes_are_those_of_the_load(tmp_path: Path) -> None:
     store = Counter({"operations": 100.0, "bytes": 7.0}, {"operations": 150.0, "bytes": 10.0})
     kept = kept_of(store, tmp_path / "slots")
 
-    assert kept.figures == {"operations": 50.0, "bytes": 43.0}
-    assert kept.reason == ""
+    assert kept.facts() == {
+        "store": {"operations": 50.0, "bytes": 43.0},
+        "store_reason": "",
+        "store_sources": {"bytes": "its own word"},
+        "store_trouble": "",
+        "store_troubles_count": 0,
+    }
 
 
 def test_a_store_that_does_not_count_says_so(tmp_path: Path) -> None:
@@ -90,9 +99,18 @@ def test_a_figure_that_a_store_lacks_is_named(tmp_path: Path) -> None:
     assert kept.reason == "the store fake says nothing of operations"
 
 
-def test_our_own_questions_and_health_checks_are_no_operations() -> None:
-    """Ten and four; not the pings, not what we ask."""
-    assert operations_in(STATS) == 14
+def test_every_command_has_its_calls() -> None:
+    """As INFO has them, sub-commands among them."""
+    assert calls_in(STATS) == {"hset": 10, "ping": 99, "memory|usage": 7, "eval": 4}
+
+
+def test_what_a_store_refused_is_counted_in_the_sidecars_logs(tmp_path: Path) -> None:
+    """By its own word; a worker's log may quote it and does not count."""
+    (tmp_path / "agents-1.1-sidecar.log").write_text("ok\nlocked (SQLITE_BUSY)\nSQLITE_BUSY too\n")
+    (tmp_path / "agents-2.1-sidecar.log").write_text("locked (SQLITE_BUSY)\n")
+    (tmp_path / "agents-2.1-worker.log").write_text("SQLITE_BUSY\n")
+
+    assert lines_with("SQLITE_BUSY", tmp_path) == 3
 
 
 def test_a_folder_that_is_not_there_holds_nothing(tmp_path: Path) -> None:

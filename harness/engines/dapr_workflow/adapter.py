@@ -44,7 +44,7 @@ class DaprWorkflow:
             worker=(sys.executable, "-m", "harness.engines.dapr_workflow.worker"),
             needs_dapr=True,
             holds_status=True,
-            stores=("redis", "postgres", "sqlite", "in-memory"),
+            stores=("redis", "postgres", "sqlite", "sqlite-shared", "in-memory"),
             brokers=MESSAGED.get(variant, ("none",)),
             is_subscribing=variant == "streaming",
             app_ids=APPS if has_two_apps else (),
