@@ -2,6 +2,7 @@
 
 import json
 import tarfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from harness.cluster.onenode import cgroups
 from harness.cluster.onenode.dapr import without_sidecar
 from harness.cluster.onenode.parts import CLIENTS, Parts, write_configs
 from harness.cluster.onenode.place import GATEWAY, Place, Tools
-from harness.cluster.onenode.starter import folder_of, in_network, take_down, why_not
+from harness.cluster.onenode.starter import environ_of, folder_of, in_network, take_down, why_not
 from harness.errors import MachineError, UsageError
 from harness.provide.build import Toolchain as Go
 from harness.provide.build import build_command, parse_version, read_sources
@@ -119,6 +120,25 @@ def test_a_cluster_whose_keeper_is_gone_is_not_entered(tmp_path: Path) -> None:
     assert not place.is_kept()
     with pytest.raises(UsageError, match="no cluster is up"):
         in_network(place, ["true"])
+
+
+def test_a_command_inside_is_told_where_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It finds the API and the worker's image by itself, asks through no proxy, and may differ."""
+    place = Place(tmp_path)
+    place.write_tools(replace(tools(tmp_path), worker="localhost/worker:1"))
+    place.write_record(init=1)
+    monkeypatch.delenv("ONCEPROOF_WORKER_IMAGE", raising=False)
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:1")
+
+    inside = environ_of(place)
+    monkeypatch.setenv("ONCEPROOF_WORKER_IMAGE", "own")
+
+    assert inside["KUBECONFIG"] == str(place.kubeconfig)
+    assert inside["ONCEPROOF_WORKER_IMAGE"] == "localhost/worker:1"
+    assert "HTTPS_PROXY" not in inside
+    assert environ_of(place)["ONCEPROOF_WORKER_IMAGE"] == "own"
 
 
 def test_a_record_of_another_schema_is_refused(tmp_path: Path) -> None:

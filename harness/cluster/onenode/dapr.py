@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from string import Template
 from typing import Any
 
-from harness.cluster.onenode.init import SCHEDULERS
+from harness.cluster.onenode.init import VOLUMES
 from harness.cluster.onenode.place import GATEWAY, Place, Tools
 from harness.cluster.onenode.starter import Report, environ_of, kubectl
 from harness.errors import MachineError
@@ -32,26 +32,38 @@ def install_dapr(place: Place, tools: Tools, report: Report) -> None:
     Raises:
         MachineError: something was refused, or is not ready in time; the message is kubectl's.
     """
+    make_volumes(place, tools)
     folder = place.configs / "dapr"
     folder.mkdir(exist_ok=True)
     values = folder / "values.yaml"
     values.write_text(_filled(tools, "dapr.yaml", dapr=tools.dapr), encoding="utf-8")
     chart = (str(tools.kube), "chart", str(tools.chart), "dapr", NAMESPACE, str(values))
     _call((*chart, str(folder)), place)
-    volumes = "---\n".join(
-        _filled(tools, "volumes.yaml", index=str(index), state=str(place.state))
-        for index in range(SCHEDULERS)
-    )
-    (folder / "volumes.yaml").write_text(volumes, encoding="utf-8")
     definitions = str(folder / "crds.yaml")
     ask(place, "create", "namespace", NAMESPACE)
-    ask(place, "apply", "--server-side", "-f", definitions, "-f", str(folder / "volumes.yaml"))
+    ask(place, "apply", "--server-side", "-f", definitions)
     ask(place, "wait", "--for=condition=Established", "-f", definitions, f"--timeout={READY_S}s")
     ask(place, "apply", "--server-side", "-f", str(folder / "objects.yaml"))
     report("Dapr's chart is applied")
     for name in ROLLOUTS:
         ask(place, "-n", NAMESPACE, "rollout", "status", name, f"--timeout={READY_S}s")
     report("Dapr's control plane is ready")
+
+
+def make_volumes(place: Place, tools: Tools) -> None:
+    """Offer the node's folders as volumes, of a class that claims get when they name none.
+
+    Raises:
+        MachineError: the API refused them.
+    """
+    documents = [_filled(tools, "storage.yaml")]
+    documents += [
+        _filled(tools, "volumes.yaml", index=str(index), state=str(place.state))
+        for index in range(VOLUMES)
+    ]
+    manifest = place.configs / "volumes.yaml"
+    manifest.write_text("---\n".join(documents), encoding="utf-8")
+    ask(place, "apply", "--server-side", "-f", str(manifest))
 
 
 def try_workers(place: Place, tools: Tools, report: Report) -> None:

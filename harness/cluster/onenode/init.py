@@ -24,7 +24,8 @@ from harness.errors import HarnessError, OnceproofError
 READY_S = 60.0
 IMPORT_S = 300.0
 POLL_S = 0.1
-SCHEDULERS = 3
+VOLUMES = 32
+"""How many volumes there are for claims; a claim keeps its own until the cluster goes."""
 NOBODY = 65532
 """The user of our images, and of Dapr's."""
 # What the kubelet wants of the kernel. It would set these for the whole machine; instead it is
@@ -95,7 +96,7 @@ class Init:
     def _prepare_folders(self) -> None:
         for name in ("containerd", "kubelet", "volume-plugins"):
             (self.place.state / name).mkdir(parents=True, exist_ok=True)
-        for index in range(SCHEDULERS):
+        for index in range(VOLUMES):
             volume = self.place.state / "volumes" / str(index)
             volume.mkdir(parents=True, exist_ok=True)
             os.chown(volume, NOBODY, NOBODY)

@@ -121,9 +121,12 @@ def in_network(place: Place, argv: Sequence[str]) -> tuple[str, ...]:
 
 
 def environ_of(place: Place) -> dict[str, str]:
-    """The environment for `in_network`: KUBECONFIG, and no proxy."""
+    """The environment for `in_network`: KUBECONFIG, the worker's image, and no proxy."""
     kept = {name: text for name, text in os.environ.items() if not name.lower().endswith("_proxy")}
-    return {**kept, "KUBECONFIG": str(place.kubeconfig)}
+    record = place.read_record()
+    worker = str(record.tools["worker"]) if record is not None else ""
+    named = {"ONCEPROOF_WORKER_IMAGE": worker} if worker else {}
+    return {**named, **kept, "KUBECONFIG": str(place.kubeconfig)}
 
 
 def kubectl(place: Place, *arguments: str) -> tuple[str, ...]:
