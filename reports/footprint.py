@@ -31,8 +31,8 @@ class Footprint:
 
 
 def footprint_of(run: RunResult) -> Footprint | None:
-    """Sums over processes; None when nothing was measured."""
-    if not run.processes:
+    """Sums over processes; None when those of the engine were not measured."""
+    if not any(row.is_engine for row in run.processes):
         return None
     engine = _sum(run, "", is_engine=True)
     harness = _sum(run, "", is_engine=False)

@@ -46,6 +46,7 @@ def parser() -> argparse.ArgumentParser:
         "--trust", action="store_true", help="run the worker's command that the run itself names"
     )
     _add_machine(repro)
+    add_platform(repro)
     _add_shrink(
         commands.add_parser("shrink", help="a smaller scenario that still shows a run's anomaly")
     )

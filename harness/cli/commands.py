@@ -13,7 +13,7 @@ from harness.cli.capacity import capacity
 from harness.cli.gating import gate_runs, make_baseline
 from harness.cli.job_summary import tell_job
 from harness.cli.own import own_again
-from harness.cli.platform import back_end_of
+from harness.cli.platform import back_end_of, problems_of_platform
 from harness.cli.providing import provide
 from harness.cli.shrinking import Budget, shrink_kept, wanted_of
 from harness.cli.simulating import simulate_run
@@ -63,12 +63,15 @@ def repro(arguments: argparse.Namespace) -> int:
     plan = read_plan(arguments.run)
     own = own_again(arguments.run, plan.cell.engine, is_trusted=arguments.trust)
     orders = running.orders_like(plan, own)
+    if wrong := problems_of_platform(arguments, orders):
+        raise UsageError("\n  ".join(["cannot run:", *wrong]))
     provided = provide(
         orders,
         dapr_bin=arguments.dapr_bin,
         redis=arguments.redis,
         postgres=arguments.postgres,
         broker_urls=arguments.broker_url,
+        placed=back_end_of(arguments, orders),
         report=print,
     )
     return running.run_kept(

@@ -116,7 +116,7 @@ def back_end_of(
     image = image_of(arguments)
     back_end = KubernetesBackEnd(context=arguments.context, image=image, host=arguments.reach)
     facts = {"worker image": image, "pods": "Kubernetes pods, of a cluster that was not looked at"}
-    if arguments.dry_run:
+    if getattr(arguments, "dry_run", False):
         return back_end, facts
     specs = [engine_of(order) for order in orders]
     found = back_end.look(

@@ -64,6 +64,15 @@ def test_percentile_needs_samples() -> None:
     assert [value.text for value in few[2:]] == ["990 ms", "–", "–", "2.50 s"]
 
 
+def test_no_footprint_of_an_engine_that_nobody_measured() -> None:
+    """The harness's own processes alone would read as an engine that costs nothing."""
+    run = fixtures.valid_run()
+    blind = replace(run, processes=tuple(replace(row, is_engine=False) for row in run.processes))
+
+    assert footprint_of(blind) is None
+    assert footprint_of(run) is not None
+
+
 def test_footprint_keeps_the_harness_apart() -> None:
     """The engine's sum leaves our own processes out; our share is of all CPU."""
     sums = footprint_of(fixtures.valid_run())

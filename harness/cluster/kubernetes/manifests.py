@@ -177,7 +177,6 @@ def _pod(deployed: Deployed) -> Manifest:
                 "readinessProbe": {
                     "httpGet": {"path": "/healthz", "port": PORT},
                     "periodSeconds": 1,
-                    "failureThreshold": 1,
                     "timeoutSeconds": 2,
                 },
                 "volumeMounts": [
