@@ -17,7 +17,7 @@ class BrokerFigures:
     acknowledged_count: int
     """How often it said yes."""
     left_count: int
-    """Messages found in it at the end; -1 when nobody looked."""
+    """Entries found in it at the end; -1 when nobody looked."""
     own_left_count: int
     """What it itself says is left; -1 when it cannot say."""
     own_published_count: int

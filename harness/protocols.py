@@ -161,6 +161,28 @@ class Broker(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TopicCount:
+    """What a broker itself says of one topic."""
+
+    given: int
+    """Messages that it took, ever; -1 where it keeps no such count."""
+    left: int
+    """Of these, those that the app's readers have not acknowledged."""
+
+
+@runtime_checkable
+class CountingBroker(Protocol):
+    """A broker that counts; the sums of the ledger are compared with it."""
+
+    async def counts(self, topics: Sequence[str], app_id: str) -> dict[str, TopicCount]:
+        """Topic -> its counters, as the app ``app_id`` reads it; zeros for one that it has not.
+
+        Raises:
+            MachineError: it does not answer.
+        """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
     """What the witness has seen of the load so far."""
 

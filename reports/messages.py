@@ -58,7 +58,8 @@ def brokers(run: RunResult) -> Table | None:
         ),
         rows=tuple(_broker(one) for one in found.brokers),
         note=" ".join(wording.sentence(each) for each in found.disagreements)
-        or "No counter contradicts the ledger. A broker may be given a message without a word.",
+        or "No counter contradicts the ledger. A broker may be given a message without a word. "
+        f"{NONE}: it keeps no such count.",
     )
 
 
@@ -108,15 +109,19 @@ def _sum(found: MessageFigures) -> str:
 
 
 def _broker(one: BrokerFigures) -> tuple[Value, ...]:
-    def shown(value: int) -> Value:
-        return number(count(value) if value >= 0 else NONE, value)
+    def shown(value: int, *, is_wrong: bool = False) -> Value:
+        return number(count(value) if value >= 0 else NONE, value, tone="bad" if is_wrong else "")
 
+    is_short = 0 <= one.own_published_count < one.acknowledged_count
+    has_other = min(one.own_left_count, one.left_count) >= 0 and (
+        one.own_left_count != one.left_count
+    )
     return (
         text(wording.one_line(one.name)),
         text(wording.one_line(one.delivery) or "nothing"),
         text("per key" if one.is_ordered else "none"),
         shown(one.acknowledged_count),
-        shown(one.own_published_count),
+        shown(one.own_published_count, is_wrong=is_short),
         shown(one.left_count),
-        shown(one.own_left_count),
+        shown(one.own_left_count, is_wrong=has_other),
     )

@@ -1,14 +1,13 @@
-"""Kafka in KRaft mode: one process that is broker and controller.
-
-Source: Kafka protocol, Metadata version 1 (request and response).
-"""
+"""Kafka in KRaft mode: one process that is broker and controller."""
 
 import asyncio
-import struct
+import contextlib
+from collections.abc import AsyncIterator, Sequence
 
-from harness.brokers.served import NotYet, ServedBroker
+from harness.brokers.kafka_wire import Connection, cluster_of, committed_of, ends_of
+from harness.brokers.served import Login, NotYet, ServedBroker
 from harness.errors import MachineError
-from harness.protocols import Component
+from harness.protocols import Component, TopicCount
 from harness.provide.server import Server
 
 CLUSTER = "b25jZXByb29mLWthZmthMQ"
@@ -66,34 +65,38 @@ class Kafka(ServedBroker):
         )
         self._running.append(process)
 
-    async def _ask(self, host: str, port: int, user: str, password: str) -> None:
+    async def _ask(self, login: Login) -> None:
         """See ServedBroker; it is ready when it names itself and a controller."""
-        reader, writer = await asyncio.open_connection(host, port)
-        try:
-            writer.write(_metadata_request())
-            (size,) = struct.unpack("!i", await reader.readexactly(4))
-            answer = await reader.readexactly(size)
-        finally:
-            writer.close()
-        brokers, controller = _brokers_and_controller(answer)
-        if brokers == 0 or controller < 0:
-            raise NotYet(f"{brokers} brokers, controller {controller}")
+        async with _connected(login) as connection:
+            cluster = await cluster_of(connection, has_topics=False)
+        if cluster.brokers == 0 or cluster.controller < 0:
+            raise NotYet(f"{cluster.brokers} brokers, controller {cluster.controller}")
+
+    async def _count(
+        self, login: Login, topics: Sequence[str], app_id: str
+    ) -> dict[str, TopicCount]:
+        """See ServedBroker: end offsets, and those that the app's group has committed.
+
+        Nothing is deleted in a run, so that offsets begin at 0; the group has the app's name.
+        """
+        async with _connected(login) as connection:
+            found = (await cluster_of(connection, has_topics=True)).partitions
+            partitions = {topic: found[topic] for topic in topics if topic in found}
+            ends = await ends_of(connection, partitions)
+            read = await committed_of(connection, app_id, partitions)
+        return {
+            topic: TopicCount(
+                given=sum(end for (name, _), end in ends.items() if name == topic),
+                left=sum(end - read[key] for key, end in ends.items() if key[0] == topic),
+            )
+            for topic in topics
+        }
 
 
-def _metadata_request() -> bytes:
-    """Metadata, version 1, about no topic."""
-    client = b"onceproof"
-    header = struct.pack("!hhih", 3, 1, 1, len(client)) + client
-    body = header + struct.pack("!i", 0)
-    return struct.pack("!i", len(body)) + body
-
-
-def _brokers_and_controller(answer: bytes) -> tuple[int, int]:
-    """How many brokers an answer names, and the controller's id; -1 while there is none."""
-    (_, count), at = struct.unpack_from("!ii", answer), 8
-    for _ in range(count):
-        (length,) = struct.unpack_from("!h", answer, at + 4)
-        at += 4 + 2 + length + 4
-        (rack,) = struct.unpack_from("!h", answer, at)
-        at += 2 + max(rack, 0)
-    return count, int(struct.unpack_from("!i", answer, at)[0])
+@contextlib.asynccontextmanager
+async def _connected(login: Login) -> AsyncIterator[Connection]:
+    reader, writer = await asyncio.open_connection(login.host, login.port)
+    try:
+        yield reader, writer
+    finally:
+        writer.close()

@@ -4,15 +4,19 @@ Source: NATS client protocol (INFO, CONNECT, SUB, PUB, MSG); JetStream's API ove
 """
 
 import asyncio
+import contextlib
 import json
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
 
-from harness.brokers.served import LoginRefused, NotYet, ServedBroker, Unfit
-from harness.protocols import Component
+from harness.brokers.served import Login, LoginRefused, NotYet, ServedBroker, Unfit
+from harness.protocols import Component, TopicCount
 from harness.provide.server import Server
 
 STREAM = "onceproof"
 SUBJECTS = ("onceproof.>",)
 """Topics of runs begin so: no stream may hold every subject, as its own API has some."""
+Json = dict[str, Any]
 
 
 class Nats(ServedBroker):
@@ -31,35 +35,69 @@ class Nats(ServedBroker):
         command = (*server.argv, "-a", "127.0.0.1", "-p", str(port), "-js", "-sd", folder)
         self._running.append(self._place.processes.start("broker-nats", command))
 
-    async def _ask(self, host: str, port: int, user: str, password: str) -> None:
+    async def _ask(self, login: Login) -> None:
         """See ServedBroker; the stream is made unless it is there."""
-        login = {"user": user, "pass": password} if user else {}
         stream = {"name": STREAM, "subjects": SUBJECTS, "storage": "file", "retention": "limits"}
-        body = json.dumps(stream).encode()
-        reader, writer = await asyncio.open_connection(host, port)
-        try:
-            greeting = await reader.readline()
-            if greeting.startswith(b"INFO ") and not json.loads(greeting[5:]).get("jetstream"):
-                raise Unfit("has no JetStream; start it with -js")
-            # Nothing follows before the answer: what a server has not read when it closes takes
-            # its last words with it.
-            hello = {"verbose": True, "pedantic": False, "lang": "python", "version": "1"} | login
-            writer.write(b"CONNECT %s\r\n" % json.dumps(hello).encode())
-            await self._until(reader, b"+OK")
-            writer.write(b"SUB answers 1\r\n")
-            writer.write(b"PUB $JS.API.STREAM.CREATE.%s answers " % STREAM.encode())
-            writer.write(b"%d\r\n%s\r\n" % (len(body), body))
-            await self._until(reader, b"MSG ")
-            answer = json.loads(await reader.readline())
-        finally:
-            writer.close()
+        async with _connected(login) as connection:
+            answer = await _api(connection, f"STREAM.CREATE.{STREAM}", stream)
         if "error" in answer:
             raise NotYet(str(answer["error"]))
 
-    async def _until(self, reader: asyncio.StreamReader, word: bytes) -> None:
-        """Read lines up to one that begins with `word`."""
-        while not (line := await reader.readline()).startswith(word):
-            if line.startswith(b"-ERR"):
-                raise LoginRefused(line.decode(errors="replace").strip("-\r\n"))
-            if not line:
-                raise EOFError("hung up")
+    async def _count(
+        self, login: Login, topics: Sequence[str], app_id: str
+    ) -> dict[str, TopicCount]:
+        """See ServedBroker: messages by subject; none is deleted; and the durable consumers."""
+        async with _connected(login) as connection:
+            told = await _api(connection, f"STREAM.INFO.{STREAM}", {"subjects_filter": ">"})
+            consumers = await _api(connection, f"CONSUMER.LIST.{STREAM}", {"offset": 0})
+        given = {topic: int(told["state"].get("subjects", {}).get(topic, 0)) for topic in topics}
+        left = given | {
+            one["config"].get("filter_subject", ""): one["num_pending"] + one["num_ack_pending"]
+            for one in consumers["consumers"] or ()
+            if one["config"].get("durable_name")
+        }
+        return {topic: TopicCount(given=given[topic], left=left[topic]) for topic in topics}
+
+
+@contextlib.asynccontextmanager
+async def _connected(
+    login: Login,
+) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+    """A connection that hears answers; raises as `ServedBroker._ask`."""
+    secret = {"user": login.user, "pass": login.password} if login.user else {}
+    reader, writer = await asyncio.open_connection(login.host, login.port, limit=1 << 24)
+    try:
+        greeting = await reader.readline()
+        if greeting.startswith(b"INFO ") and not json.loads(greeting[5:]).get("jetstream"):
+            raise Unfit("has no JetStream; start it with -js")
+        # Nothing follows before the answer: what a server has not read when it closes takes its
+        # last words with it.
+        hello = {"verbose": True, "pedantic": False, "lang": "python", "version": "1"}
+        writer.write(b"CONNECT %s\r\n" % json.dumps(hello | secret).encode())
+        await _until(reader, b"+OK")
+        writer.write(b"SUB answers 1\r\n")
+        yield reader, writer
+    finally:
+        writer.close()
+
+
+async def _api(
+    connection: tuple[asyncio.StreamReader, asyncio.StreamWriter], what: str, asked: object
+) -> Json:
+    """Ask JetStream's API; an ``error`` is in the answer."""
+    reader, writer = connection
+    body = json.dumps(asked).encode()
+    writer.write(b"PUB $JS.API.%s answers %d\r\n%s\r\n" % (what.encode(), len(body), body))
+    head = await _until(reader, b"MSG ")
+    answer: Json = json.loads(await reader.readexactly(int(head.split()[-1])))
+    return answer
+
+
+async def _until(reader: asyncio.StreamReader, word: bytes) -> bytes:
+    """Read lines up to one that begins with `word`; that line."""
+    while not (line := await reader.readline()).startswith(word):
+        if line.startswith(b"-ERR"):
+            raise LoginRefused(line.decode(errors="replace").strip("-\r\n"))
+        if not line:
+            raise EOFError("hung up")
+    return line

@@ -1,14 +1,17 @@
 """RabbitMQ, with an epmd of the run's own: Erlang's daemon would outlive it, on every address.
 
-Source: AMQP 0-9-1, connection.start to connection.open-ok; RabbitMQ, configuration by environment.
+Source: AMQP 0-9-1, connection.start to connection.open-ok, channel.open, queue.declare; RabbitMQ,
+configuration by environment.
 """
 
 import asyncio
+import contextlib
 import struct
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
-from harness.brokers.served import LoginRefused, ServedBroker
-from harness.protocols import Component
+from harness.brokers.served import Login, LoginRefused, ServedBroker
+from harness.protocols import Component, TopicCount
 from harness.provide.server import Server
 
 SETTINGS = "disk_free_limit.absolute = 50MB\nloopback_users.guest = true\nlog.console = true\n"
@@ -16,6 +19,10 @@ SETTINGS = "disk_free_limit.absolute = 50MB\nloopback_users.guest = true\nlog.co
 METHOD, END = 1, b"\xce"
 START, START_OK, TUNE, TUNE_OK, OPEN, OPEN_OK, CLOSE = 10, 11, 30, 31, 40, 41, 50
 """Methods of class 10, connection."""
+CONNECTION, CHANNEL, QUEUE = 10, 20, 50
+CHANNEL_OPEN, CHANNEL_OPEN_OK, CHANNEL_CLOSE = 10, 11, 40
+DECLARE, DECLARE_OK, PASSIVE = 10, 11, b"\x01"
+NO_SUCH_QUEUE = 404
 WANTS_REASON = b"\x0ccapabilitiesF\0\0\0\x1f\x1cauthentication_failure_closet\x01"
 """A client's properties as a table: that it can be told why it is not let in."""
 
@@ -56,21 +63,57 @@ class RabbitMq(ServedBroker):
             writer.close()
             return
 
-    async def _ask(self, host: str, port: int, user: str, password: str) -> None:
+    async def _ask(self, login: Login) -> None:
         """See ServedBroker; ready when a connection to the virtual host / is open."""
-        reader, writer = await asyncio.open_connection(host, port)
-        try:
-            writer.write(b"AMQP\x00\x00\x09\x01")
-            await _method(reader, START)
-            login = b"\0%s\0%s" % (user.encode(), password.encode())
-            mechanism = _short(b"PLAIN") + _long(login) + _short(b"en_US")
-            writer.write(_frame(START_OK, _long(WANTS_REASON) + mechanism))
-            limits = await _method(reader, TUNE)
-            writer.write(_frame(TUNE_OK, limits[:8]))
-            writer.write(_frame(OPEN, _short(b"/") + _short(b"") + b"\0"))
-            await _method(reader, OPEN_OK)
-        finally:
-            writer.close()
+        async with _opened(login):
+            return
+
+    async def _count(
+        self, login: Login, topics: Sequence[str], app_id: str
+    ) -> dict[str, TopicCount]:
+        """See ServedBroker: the depth of the app's queues, which is what waits in them.
+
+        Handed out and not acknowledged is not in it, so ask when no reader is connected. What a
+        queue was given in all it does not tell over AMQP.
+        """
+        found = {}
+        async with _opened(login) as (reader, writer):
+            for channel, topic in enumerate(topics, start=1):
+                writer.write(_frame(CHANNEL_OPEN, _short(b""), group=CHANNEL, channel=channel))
+                await _answer(reader, (CHANNEL, CHANNEL_OPEN_OK))
+                name = _short(f"{app_id}-{topic}".encode())
+                arguments = b"\0\0" + name + PASSIVE + _long(b"")
+                writer.write(_frame(DECLARE, arguments, group=QUEUE, channel=channel))
+                method, body = await _answer(reader, (QUEUE, DECLARE_OK), (CHANNEL, CHANNEL_CLOSE))
+                if method == (QUEUE, DECLARE_OK):
+                    (waiting,) = struct.unpack_from("!I", body, 1 + body[0])
+                elif struct.unpack_from("!H", body) == (NO_SUCH_QUEUE,):
+                    waiting = 0
+                else:
+                    raise ValueError(f"rabbitmq closed the channel: {body!r}")
+                found[topic] = TopicCount(given=-1, left=waiting)
+        return found
+
+
+@contextlib.asynccontextmanager
+async def _opened(
+    login: Login,
+) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+    """A connection to the virtual host /; raises as `ServedBroker._ask`."""
+    reader, writer = await asyncio.open_connection(login.host, login.port)
+    try:
+        writer.write(b"AMQP\x00\x00\x09\x01")
+        await _method(reader, START)
+        secret = b"\0%s\0%s" % (login.user.encode(), login.password.encode())
+        mechanism = _short(b"PLAIN") + _long(secret) + _short(b"en_US")
+        writer.write(_frame(START_OK, _long(WANTS_REASON) + mechanism))
+        limits = await _method(reader, TUNE)
+        writer.write(_frame(TUNE_OK, limits[:8]))
+        writer.write(_frame(OPEN, _short(b"/") + _short(b"") + b"\0"))
+        await _method(reader, OPEN_OK)
+        yield reader, writer
+    finally:
+        writer.close()
 
 
 def _environ(folder: Path, *, port: int, distribution: int, names: int) -> dict[str, str]:
@@ -98,26 +141,34 @@ def _environ(folder: Path, *, port: int, distribution: int, names: int) -> dict[
 async def _method(reader: asyncio.StreamReader, expected: int) -> bytes:
     """The arguments of the next method, which must be the expected one of class connection."""
     try:
-        kind, _, size = struct.unpack("!BHI", await reader.readexactly(7))
-        body = await reader.readexactly(size + 1)
+        method, arguments = await _answer(reader, (CONNECTION, expected), (CONNECTION, CLOSE))
     except asyncio.IncompleteReadError as error:
         if expected == TUNE:
             raise LoginRefused(
                 "it hung up at the login, as it does for a wrong password"
             ) from error
         raise
+    if method == (CONNECTION, CLOSE):
+        length = arguments[2]
+        raise LoginRefused(arguments[3 : 3 + length].decode(errors="replace"))
+    return arguments
+
+
+async def _answer(
+    reader: asyncio.StreamReader, *expected: tuple[int, int]
+) -> tuple[tuple[int, int], bytes]:
+    """Class and number of the next method, which must be an expected one, and its arguments."""
+    kind, _, size = struct.unpack("!BHI", await reader.readexactly(7))
+    body = await reader.readexactly(size + 1)
     group, method = struct.unpack_from("!HH", body)
-    if kind != METHOD or group != 10 or method not in (expected, CLOSE):
-        raise ConnectionError(f"expected method {expected} of a connection, got {group}.{method}")
-    if method == CLOSE:
-        length = body[6]
-        raise LoginRefused(body[7 : 7 + length].decode(errors="replace"))
-    return body[4:-1]
+    if kind != METHOD or (group, method) not in expected:
+        raise ConnectionError(f"expected a method of {expected}, got {group}.{method}")
+    return (group, method), body[4:-1]
 
 
-def _frame(method: int, arguments: bytes) -> bytes:
-    body = struct.pack("!HH", 10, method) + arguments
-    return struct.pack("!BHI", METHOD, 0, len(body)) + body + END
+def _frame(method: int, arguments: bytes, *, group: int = CONNECTION, channel: int = 0) -> bytes:
+    body = struct.pack("!HH", group, method) + arguments
+    return struct.pack("!BHI", METHOD, channel, len(body)) + body + END
 
 
 def _short(text: bytes) -> bytes:

@@ -4,6 +4,8 @@ A broker module says how its server is launched and how one asks whether it take
 """
 
 import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit
 
 from harness.brokers.place import BrokerPlace
@@ -12,7 +14,7 @@ from harness.cluster.health import stranger_at
 from harness.cluster.listening import ports_of_group
 from harness.cluster.processes import Process
 from harness.errors import MachineError
-from harness.protocols import Component
+from harness.protocols import Component, TopicCount
 from harness.provide.server import Server, shown
 
 POLL_S, ASK_S = 0.05, 5.0
@@ -28,6 +30,16 @@ class Unfit(Exception):  # noqa: N818 - it works, and not for us.
 
 class NotYet(Exception):  # noqa: N818 - no failure of the server, which is starting.
     """The server answers and is not ready; the message says what it lacks."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Login:
+    """Where a server is, and who we are to it."""
+
+    host: str
+    port: int
+    user: str
+    password: str
 
 
 class ServedBroker:
@@ -91,6 +103,17 @@ class ServedBroker:
         """See Broker."""
         raise NotImplementedError
 
+    async def counts(self, topics: Sequence[str], app_id: str) -> dict[str, TopicCount]:
+        """See CountingBroker."""
+        try:
+            async with asyncio.timeout(ASK_S):
+                return await self._count(self._login(), topics, app_id)
+        except (OSError, EOFError, ValueError, NotYet, LoginRefused) as error:
+            raise MachineError(
+                f"{self.name} at {shown(self.url)} does not tell its counters: {error!r}"
+                f"{self._log()}"
+            ) from error
+
     def _port(self, what: str) -> int:
         """A port of ours; the same after a kill."""
         if what not in self._ports:
@@ -101,7 +124,7 @@ class ServedBroker:
         """Start its processes into `_running`, and set `url`."""
         raise NotImplementedError
 
-    async def _ask(self, host: str, port: int, user: str, password: str) -> None:
+    async def _ask(self, login: Login) -> None:
         """Ask the server whether it takes messages.
 
         Raises:
@@ -112,10 +135,23 @@ class ServedBroker:
         """
         raise NotImplementedError
 
-    async def _until_it_answers(self) -> None:
+    async def _count(
+        self, login: Login, topics: Sequence[str], app_id: str
+    ) -> dict[str, TopicCount]:
+        """See CountingBroker; raises as `_ask`, or ValueError for an answer that is none."""
+        raise NotImplementedError
+
+    def _login(self) -> Login:
         parts = urlsplit(self.url)
-        host, port = parts.hostname or "127.0.0.1", parts.port or 0
-        user, password = unquote(parts.username or ""), unquote(parts.password or "")
+        return Login(
+            host=parts.hostname or "127.0.0.1",
+            port=parts.port or 0,
+            user=unquote(parts.username or ""),
+            password=unquote(parts.password or ""),
+        )
+
+    async def _until_it_answers(self) -> None:
+        login = self._login()
         while True:
             if ended := [process for process in self._running if process.exit is not None]:
                 raise MachineError(
@@ -124,15 +160,16 @@ class ServedBroker:
                 )
             try:
                 async with asyncio.timeout(ASK_S):
-                    await self._ask(host, port, user, password)
-                if not self._running or port in self._own_ports():
+                    await self._ask(login)
+                if not self._running or login.port in self._own_ports():
                     return
-                self._stranger = stranger_at(port)
+                self._stranger = stranger_at(login.port)
                 await asyncio.sleep(POLL_S)
             except LoginRefused as refusal:
+                who = login.user or "nobody without a name"
                 raise MachineError(
-                    f"{self.name} at {shown(self.url)} lets {user or 'nobody without a name'} in "
-                    f"not: {refusal}; give user and password in its address"
+                    f"{self.name} at {shown(self.url)} lets {who} in not: {refusal}; "
+                    "give user and password in its address"
                 ) from refusal
             except Unfit as lack:
                 raise MachineError(f"{self.name} at {shown(self.url)} {lack}") from lack

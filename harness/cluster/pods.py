@@ -28,6 +28,7 @@ class PodTemplate:
 
     worker: tuple[str, ...]
     environ: dict[str, str]
+    """Of workers that start from now on: the switchboard changes an entry of it."""
     witness: str
     """Base URL of the witness."""
     state: Path

@@ -86,6 +86,8 @@ class CloudEvent:
     """The part of what a sidecar delivers that is used here."""
 
     data: Message
+    id: str = ""
+    """Of one publishing: a message that is published again has another one."""
 
 
 class Gate:
@@ -111,6 +113,7 @@ class Publisher:
         port = environ["DAPR_HTTP_PORT"]
         self._publish_url = f"http://127.0.0.1:{port}/v1.0/publish/{COMPONENT}/"
         self._tell_url = surroundings.effects_url.removesuffix("effects") + "messages"
+        self._broker = environ.get("ONCEPROOF_BROKER", "")
         self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=TRY_S))
 
     async def close(self) -> None:
@@ -124,6 +127,9 @@ class Publisher:
             EngineError: the witness did not take it.
         """
         body: Json = {"what": what, "id": message.id, "topic": message.topic}
+        if self._broker and what in ("publishing", "acknowledged", "refused"):
+            # The witness knows the broker in force; this pod may still be another one's.
+            body["broker"] = self._broker
         if what == "publishing":
             body |= {"key": message.key, "number": message.number}
             body["is_poison"] = is_poison(message.content)

@@ -19,8 +19,12 @@ from harness.cluster.ports import Ports
 from harness.cluster.processes import Processes
 from harness.cluster.witness import WitnessProcess
 from harness.engines.messages import CloudEvent
+from harness.evidence.gather import WARM_UP
+from harness.history import NONE
 from harness.runner.switchboard import RunSwitchboard
 
+SETTLED_S, BETWEEN_S = 10.0, 0.3
+"""A broker takes back what ended readers held: so long its counters may move."""
 QUIET_S = {"redis": 4.0, "rabbitmq": 3.0, "kafka": 15.0}
 """So long nothing more must come: Kafka first waits out the session of a pod that was killed."""
 COLLECT_S = 120.0
@@ -42,31 +46,54 @@ class Residue:
     http: httpx.AsyncClient
     witness: WitnessProcess
     folder: Path
-    _found: dict[tuple[str, str], None] = field(default_factory=dict)
+    _found: dict[tuple[str, str], tuple[str, str]] = field(default_factory=dict)
+    """Event and route -> message and topic: an entry of the broker each."""
     _came_ns: int = 0
 
     async def collect(self) -> None:
-        """Empty every broker that was in force, one after the other.
+        """Empty every broker that was in force, one after the other; its own counters beside.
 
         What a sidecar held in its memory went with it: nothing is left to be found.
 
         Raises:
-            MachineError: the sidecar did not start.
+            MachineError: the sidecar did not start, or a broker does not tell its counters.
             HarnessError: the witness does not take what was found.
         """
         if not self.switchboard.is_over:
             return
         for name in dict.fromkeys(self.switchboard.used):
             self._found.clear()
+            given, left = await self._settled(name)
             if name != "in-memory":
                 await self._empty(name)
             messages: list[dict[str, object]] = [
                 {"what": "residue", "id": id, "topic": topic, "broker": name}
-                for id, topic in self._found
+                for id, topic in self._found.values()
             ]
             if messages:
                 await self.witness.tell(messages)
-            await self.witness.note("residue", name, {})
+            await self.witness.note("residue", name, self._counters(name, given, left))
+
+    async def _settled(self, name: str) -> tuple[int, int]:
+        """What the broker was given and has left, when it says the same twice."""
+        before = await self.switchboard.counted(name)
+        for _ in range(int(SETTLED_S / BETWEEN_S)):
+            await self.clock.sleep_s(BETWEEN_S)
+            now = await self.switchboard.counted(name)
+            if now == before:
+                break
+            before = now
+        return before
+
+    def _counters(self, name: str, given: int, left: int) -> dict[str, object]:
+        """What the note says: the load's part alone, as the ledger's sums are."""
+        detail: dict[str, object] = {}
+        if left != NONE:
+            warm = sum(id.startswith(WARM_UP) for id, _ in self._found.values())
+            detail["left"] = left - warm
+        if given != NONE:
+            detail["published"] = given - max(self.switchboard.given_before[name], 0)
+        return detail
 
     async def _empty(self, name: str) -> None:
         port = self.ports.take()
@@ -95,9 +122,10 @@ class Residue:
         return application
 
     async def _take(self, request: web.Request) -> web.Response:
-        message = msgspec.json.decode(await request.read(), type=CloudEvent).data
+        event = msgspec.json.decode(await request.read(), type=CloudEvent)
         self._came_ns = self.clock.monotonic_ns()
-        self._found[message.id, message.topic] = None
+        # Its sidecar gave each publishing an id of its own; a dead letter has that of its message.
+        self._found[event.id, request.path] = (event.data.id, event.data.topic)
         return web.json_response({"status": "SUCCESS"})
 
     def _resources(self, name: str) -> Path:

@@ -238,14 +238,15 @@ class SetUp:
                     app_port=app_port if switchboard else 0,
                 )
 
+        environ = switchboard.environ if switchboard else {}
+        environ |= {
+            "ONCEPROOF_VARIANT": self.spec.variant,
+            "ONCEPROOF_STATE_URL": store.url(),
+            **(told_to_export(self.sink.url, self.spec.engine) if self.sink else {}),
+        }
         template = PodTemplate(
             worker=self.spec.worker,
-            environ={
-                "ONCEPROOF_VARIANT": self.spec.variant,
-                "ONCEPROOF_STATE_URL": store.url(),
-                **(told_to_export(self.sink.url, self.spec.engine) if self.sink else {}),
-                "ONCEPROOF_BROKER": "yes" if switchboard else "",
-            },
+            environ=environ,
             witness=witness.url,
             state=self.folder.state / "slots",
             components=self.folder.components,

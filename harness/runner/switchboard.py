@@ -12,9 +12,11 @@ import yaml
 
 from harness.clock import Clock
 from harness.cluster.components import write_component
+from harness.cluster.dapr import APP_ID
 from harness.cluster.witness import WitnessProcess
 from harness.errors import HarnessError
-from harness.protocols import Broker, Healed, Platform, Struck
+from harness.history import NONE
+from harness.protocols import Broker, CountingBroker, Healed, Platform, Struck
 
 POLICIES = "resiliency.yaml"
 GATE_S = 5.0
@@ -37,11 +39,15 @@ class RunSwitchboard:
     """Sidecars get the declared subscriptions; else their workers subscribe by themselves."""
     pods: Platform | None = None
     """Set when they are there."""
+    environ: dict[str, str] = field(default_factory=dict)
+    """Of workers that start from now on; they tell the broker of each message."""
     is_over: bool = False
     """The load is over: what is still in a broker is left behind."""
     current: str = ""
     used: list[str] = field(default_factory=list)
     """Brokers that were in force, in order."""
+    given_before: dict[str, int] = field(default_factory=dict)
+    """Broker -> what it says it was given before the load."""
 
     async def start(self) -> None:
         """Start all brokers side by side."""
@@ -60,6 +66,28 @@ class RunSwitchboard:
         for path in (*declared, self.shipped / POLICIES):
             (self.resources / path.name).write_bytes(path.read_bytes())
         await self._use(next(iter(self.brokers)))
+
+    async def counted(self, name: str) -> tuple[int, int]:
+        """What a broker says it was given by publishers, and has left; -1 where it cannot say.
+
+        A dead letter is given to it by a sidecar, so it is no publisher's.
+
+        Raises:
+            MachineError: it does not answer.
+        """
+        broker = self.brokers[name]
+        if not isinstance(broker, CountingBroker):
+            return NONE, NONE
+        topics, dead = self._topics()
+        found = await broker.counts(topics, APP_ID)
+        given = [found[topic].given for topic in topics if topic not in dead]
+        left = sum(one.left for one in found.values())
+        return (NONE if NONE in given else sum(given)), left
+
+    async def begin(self) -> None:
+        """The load begins: what was given from here on counts."""
+        for name in self.brokers:
+            self.given_before[name], _ = await self.counted(name)
 
     async def point(self, to: str) -> None:
         """See Switchboard; a folder of its own, as sidecars that run read theirs again."""
@@ -101,9 +129,19 @@ class RunSwitchboard:
         assert component is not None
         write_component(component, source=self.shipped, target=self.resources)
         self.current = name
+        self.environ["ONCEPROOF_BROKER"] = name
         self.used.append(name)
         await self.witness.note("broker", name, {})
         await self.witness.note("retry-bound", name, {"deliveries_max": self._deliveries_max()})
+
+    def _topics(self) -> tuple[list[str], set[str]]:
+        """Topics that are subscribed to, and which of them take dead letters."""
+        subscriptions = [
+            yaml.safe_load(path.read_text())["spec"]
+            for path in sorted(self.shipped.glob("subscription-*.yaml"))
+        ]
+        dead = {one["deadLetterTopic"] for one in subscriptions if "deadLetterTopic" in one}
+        return [one["topic"] for one in subscriptions], dead
 
     def _deliveries_max(self) -> int:
         """After so many failed deliveries a message becomes a dead letter, by our own policies."""

@@ -265,6 +265,8 @@ class Walk:
         if "parked" in self.plan.scenario.mix and self._idle is not None:
             await self._idle.look("before")
             self._watch.idle = self._idle
+        if self._board is not None:
+            await self._board.begin()
         await witness.note("phase", "load", {})
         driver = self._driver(
             processes,

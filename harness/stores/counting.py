@@ -1,4 +1,4 @@
-"""What a Redis did and holds, asked over its own protocol: three words need no client library.
+"""What a Redis did and holds, asked over its own protocol.
 
 `operations` counts every command but those of this module and of health checks, `writes` those that
 the server itself calls so, within scripts, too; `bytes` is the sum of MEMORY USAGE over all keys,
@@ -6,14 +6,13 @@ which depends on what is stored, not on when; `written_bytes` is the append-only
 """
 
 import asyncio
-from collections.abc import Sequence
-from typing import TypeAlias
+
+from harness.cluster.resp import Answer, ask
 
 KEYS_MAX = 200_000
 BATCH = 500
 OURS = ("info", "ping", "scan", "memory|usage", "dbsize", "hello", "client|setinfo", "command")
 """Commands that are nobody's work."""
-Answer: TypeAlias = "int | bytes | list[Answer] | None"
 
 
 async def figures_at(host: str, port: int) -> dict[str, float]:
@@ -27,7 +26,7 @@ async def figures_at(host: str, port: int) -> dict[str, float]:
     reader, writer = await asyncio.open_connection(host, port, limit=1 << 24)
     try:
         words = ((b"INFO", b"commandstats"), (b"INFO", b"persistence"), (b"COMMAND",), (b"DBSIZE",))
-        told, kept, known, keys_count = await _ask(reader, writer, words)
+        told, kept, known, keys_count = await ask(reader, writer, words)
         if not (isinstance(told, bytes) and isinstance(kept, bytes) and isinstance(known, list)):
             raise ValueError(f"expected INFO and COMMAND, got {told!r}, {kept!r}, {known!r}")
         if not isinstance(keys_count, int):
@@ -74,42 +73,12 @@ async def _size(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> i
     cursor, total = b"0", 0
     while True:
         scan = (b"SCAN", cursor, b"COUNT", str(BATCH).encode())
-        (page,) = await _ask(reader, writer, [scan])
+        (page,) = await ask(reader, writer, [scan])
         following, keys = page if isinstance(page, list) else [b"0", []]
         named = [key for key in keys if isinstance(key, bytes)] if isinstance(keys, list) else []
         asked = [(b"MEMORY", b"USAGE", key, b"SAMPLES", b"0") for key in named]
-        sizes = await _ask(reader, writer, asked)
+        sizes = await ask(reader, writer, asked)
         total += sum(size for size in sizes if isinstance(size, int))
         cursor = following if isinstance(following, bytes) else b"0"
         if cursor == b"0":
             return total
-
-
-async def _ask(
-    reader: asyncio.StreamReader,
-    writer: asyncio.StreamWriter,
-    commands: Sequence[tuple[bytes, ...]],
-) -> list[Answer]:
-    """Send commands at once, read their answers in order."""
-    for words in commands:
-        writer.write(b"*%d\r\n" % len(words))
-        for word in words:
-            writer.write(b"$%d\r\n%s\r\n" % (len(word), word))
-    await writer.drain()
-    return [await _answer(reader) for _ in commands]
-
-
-async def _answer(reader: asyncio.StreamReader) -> Answer:
-    """One answer of RESP2."""
-    line = (await reader.readuntil(b"\r\n"))[:-2]
-    kind, rest = line[:1], line[1:]
-    if kind == b":":
-        return int(rest)
-    if kind == b"+":
-        return rest
-    if kind == b"$":
-        length = int(rest)
-        return None if length < 0 else (await reader.readexactly(length + 2))[:-2]
-    if kind == b"*":
-        return [await _answer(reader) for _ in range(int(rest))]
-    raise ValueError(f"redis said {line[:200]!r}")

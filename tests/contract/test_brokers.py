@@ -21,11 +21,12 @@ from harness.brokers.place import BrokerPlace
 from harness.brokers.served import ServedBroker
 from harness.clock import SystemClock
 from harness.cluster.components import write_component
+from harness.cluster.dapr import APP_ID
 from harness.cluster.health import until_healthy
 from harness.cluster.ports import Ports, is_free
 from harness.cluster.processes import Processes
 from harness.errors import MachineError
-from harness.protocols import Broker
+from harness.protocols import Broker, CountingBroker, TopicCount
 from harness.provide.brokers import brokers_at_hand
 from harness.provide.chain import Refused
 from harness.provide.runtime import Runtime, runtime_providers
@@ -139,12 +140,71 @@ def test_a_message_goes_through_a_real_sidecar(tmp_path: Path, name: str) -> Non
     perform(tmp_path, act)
 
 
+@pytest.mark.skipif(RUNTIME is None, reason="no Dapr runtime here: `make runtime`")
+@EVERY_SERVED
+def test_a_broker_counts_what_it_was_given_and_has_left(tmp_path: Path, name: str) -> None:
+    """Two published, one of them acknowledged by its reader; a topic nobody used has nothing."""
+    given = -1 if name == "rabbitmq" else 2
+
+    async def act(corner: Corner) -> None:
+        broker = make_broker(name, corner.place())
+        assert isinstance(broker, CountingBroker)
+        await broker.start()
+        async with Subscriber(corner, broker) as subscriber:
+            await subscriber.publish({"id": "taken"})
+            await subscriber.arrived()
+            # A client commits, or acknowledges, behind the reader's back.
+            async with asyncio.timeout(10):
+                while (await broker.counts([TOPIC], APP_ID))[TOPIC].left:
+                    await asyncio.sleep(0.1)
+            subscriber.is_willing = False
+            await subscriber.publish({"id": "left"})
+            await subscriber.arrived()
+        told = await _until_twice_the_same(lambda: broker.counts([TOPIC, "onceproof.none"], APP_ID))
+        await broker.stop()
+
+        assert told[TOPIC] == TopicCount(given=given, left=1)
+        assert told["onceproof.none"] == TopicCount(given=min(given, 0), left=0)
+
+    perform(tmp_path, act)
+
+
+async def _until_twice_the_same(
+    ask: Callable[[], Awaitable[dict[str, TopicCount]]],
+) -> dict[str, TopicCount]:
+    """A broker takes a moment to notice that its readers are gone."""
+    before = await ask()
+    async with asyncio.timeout(10):
+        while True:
+            await asyncio.sleep(0.3)
+            if (now := await ask()) == before:
+                return now
+            before = now
+
+
+@EVERY_SERVED
+def test_a_broker_that_is_gone_tells_no_counters(tmp_path: Path, name: str) -> None:
+    """No counter is not a counter of zero."""
+
+    async def act(corner: Corner) -> None:
+        port = corner.ports.take()
+        given = {name: Server(url=f"x://u:secret@127.0.0.1:{port}", version="", origin="")}
+        broker = make_broker(name, corner.place(servers=given))
+        assert isinstance(broker, CountingBroker)
+        with pytest.raises(MachineError, match="does not tell its counters"):
+            await broker.counts([TOPIC], APP_ID)
+
+    perform(tmp_path, act)
+
+
 class Subscriber:
     """A daprd with the broker's shipped component, and an app that it delivers to."""
 
     def __init__(self, corner: Corner, broker: Broker) -> None:
         self._corner, self._broker = corner, broker
         self.inbox: asyncio.Queue[dict[str, str]] = asyncio.Queue()
+        self.is_willing = True
+        """What arrives is acknowledged; else it is refused."""
         self._http = httpx.AsyncClient(timeout=10.0)
 
     async def __aenter__(self) -> "Subscriber":
@@ -160,7 +220,7 @@ class Subscriber:
         assert RUNTIME is not None
         command = (
             *RUNTIME.daprd,
-            *("--app-id", "onceproof-agents", "--app-port", str(app_port)),
+            *("--app-id", APP_ID, "--app-port", str(app_port)),
             *("--dapr-listen-addresses", "127.0.0.1", "--dapr-http-port", str(http)),
             *("--dapr-grpc-port", str(others[0]), "--dapr-internal-grpc-port", str(others[1])),
             *("--dapr-internal-grpc-listen-address", "127.0.0.1"),
@@ -192,6 +252,8 @@ class Subscriber:
     async def _serve(self, port: int) -> None:
         async def deliver(request: web.Request) -> web.Response:
             self.inbox.put_nowait(json.loads(await request.text())["data"])
+            if not self.is_willing:
+                return web.json_response({"status": "RETRY"}, status=500)
             return web.json_response({"status": "SUCCESS"})
 
         app = web.Application()

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -42,7 +43,7 @@ def reason(*brokers: str) -> str:
 
 def ran(
     out: Path, scenario: str, *words: str, small: tuple[str, ...] = SMALL
-) -> tuple[dict[str, object], list[object]]:
+) -> tuple[dict[str, Any], list[object]]:
     """Run it; its results and its ledger."""
     sets = [word for override in small for word in ("--set", override)]
     command = [sys.executable, "-m", "harness", "run", scenario, *words, *sets, "--out", str(out)]
@@ -84,6 +85,7 @@ def test_a_drained_swap_loses_and_strands_nothing(tmp_path: Path) -> None:
     assert ids(records, "acknowledged").keys() == planned
     assert ids(records, "delivered").keys() == planned
     assert not ids(records, "residue").keys() - ids(records, "delivered").keys()
+    assert_the_brokers_agree(result, without_given={"rabbitmq"})
 
 
 def test_poison_becomes_a_dead_letter_and_the_others_flow(tmp_path: Path) -> None:
@@ -126,8 +128,21 @@ def test_a_hard_swap_accounts_for_every_message(tmp_path: Path) -> None:
     if why := reason("redis", "kafka"):
         pytest.skip(why)
 
-    _, records = ran(tmp_path, "broker_swap_hard")
+    result, records = ran(tmp_path, "broker_swap_hard")
 
     known = ids(records, "delivered").keys() | ids(records, "residue").keys()
     assert notes(records, "broker") == ["redis", "kafka"]
     assert ids(records, "acknowledged").keys() <= known
+    assert_the_brokers_agree(result)
+
+
+def assert_the_brokers_agree(
+    result: dict[str, Any], *, without_given: frozenset[str] | set[str] = frozenset()
+) -> None:
+    """Each broker told its own counters, and they are those of the ledger."""
+    messages = result["messages"]
+    assert messages["disagreements"] == []
+    for broker in messages["brokers"]:
+        assert broker["own_left_count"] == broker["left_count"] >= 0
+        is_told = broker["own_published_count"] >= broker["acknowledged_count"]
+        assert is_told is (broker["name"] not in without_given)

@@ -136,6 +136,18 @@ def test_the_brokers_own_counters_must_agree(counters: dict[str, int], verdict: 
     assert ("the sums disagree" in result.reason) is (verdict is Verdict.UNKNOWN)
 
 
+@pytest.mark.parametrize(
+    ("kind", "verdict"), [("broker_kill", Verdict.VALID), ("broker_swap", Verdict.UNKNOWN)]
+)
+def test_a_broker_that_was_cut_off_may_have_been_given_more(kind: str, verdict: Verdict) -> None:
+    """A sidecar repeats what such a fault cuts off, and tells nobody; never may it have less."""
+    evidence = seen(fired("agents-0.1"), sent("a1/m"), had("a1/m"), counted(left=0, published=2))
+    fault = replace(evidence.faults[0], kind=kind)
+    exposed = replace(evidence, faults=(fault,), exposures_min=0)
+
+    assert m_of(exposed).verdict is verdict
+
+
 def test_damage_refutes_nothing_that_a_lost_record_could_feign() -> None:
     """The delivery may have been in the gap."""
     evidence = seen(sent("a1/m"), counted(), problems=("records are missing",))
