@@ -83,6 +83,9 @@ class Component:
     file: str
     """Name in components/."""
     metadata: dict[str, str]
+    reader_entry: str = ""
+    """Metadata that names its reader, where one component has one reader and so one topic; other
+    topics have copies of it under names of their own."""
 
 
 class Store(Protocol):

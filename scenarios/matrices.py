@@ -91,7 +91,7 @@ def compared(cells: tuple[Cell, ...]) -> tuple[Entry, ...]:
 COMPARISON = compared(COMPARED)
 SWAPPED = Entry(scenario="broker_swap", cell=replace(DAPR, broker="redis"))
 HOSTED = ("subscribed", "subscribed-async", "subscribed-await", "subscribed-guarded")
-BROKERS = ("in-memory", "redis", "kafka", "rabbitmq")
+BROKERS = ("in-memory", "redis", "kafka", "rabbitmq", "nats")
 DEFAULT = Matrix(
     name="default",
     summary="Dapr Workflow at scale with kills; the engines of the article and the controls",

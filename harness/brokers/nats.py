@@ -26,7 +26,9 @@ class Nats(ServedBroker):
 
     def component(self) -> Component | None:
         """See Broker."""
-        return Component(file="pubsub-nats.yaml", metadata={"natsURL": self.url})
+        return Component(
+            file="pubsub-nats.yaml", metadata={"natsURL": self.url}, reader_entry="durableName"
+        )
 
     async def _launch(self, server: Server) -> None:
         port = self._port("clients")

@@ -9,9 +9,14 @@ import yaml
 from harness.errors import UsageError
 from harness.protocols import Component
 
+FIRST = "starts"
+"""Of the topics, the one whose reader the shipped component is."""
 
-def write_component(component: Component, *, source: Path, target: Path) -> Path:
+
+def write_component(component: Component, *, source: Path, target: Path, reader: str = "") -> Path:
     """Write the effective file of ``component`` into the folder ``target``; returns its path.
+
+    ``reader`` makes it the copy for another reader: it stands behind the names of all three.
 
     Raises:
         UsageError: the file is missing, does not parse, or lacks an overridden entry.
@@ -26,15 +31,39 @@ def write_component(component: Component, *, source: Path, target: Path) -> Path
         raise UsageError(
             f"{path}: not a Dapr component ({error}); expected spec.metadata"
         ) from error
-    missing = sorted(set(component.metadata) - set(entries))
+    wanted = {*component.metadata, *([component.reader_entry] if reader else ())}
+    missing = sorted(wanted - set(entries))
     if missing:
         raise UsageError(f"{path}: spec.metadata lacks {', '.join(missing)}; add it with a default")
     for name, value in component.metadata.items():
         entries[name]["value"] = value
+    if reader:
+        content["metadata"]["name"] += f"-{reader}"
+        entries[component.reader_entry]["value"] += f"-{reader}"
     target.mkdir(parents=True, exist_ok=True)
-    effective = target / component.file
+    effective = target / f"{path.stem}{'-' if reader else ''}{reader}{path.suffix}"
     effective.write_text(yaml.safe_dump(content, sort_keys=False))
     return effective
+
+
+def write_messages(component: Component, *, source: Path, target: Path) -> None:
+    """Write a pub/sub component and the subscriptions over it: ``subscription-<topic>.yaml``.
+
+    Where the component has one reader, that of `FIRST`, each other topic gets a copy of it.
+
+    Raises:
+        UsageError: see `write_component`.
+    """
+    write_component(component, source=source, target=target)
+    for path in source.glob("subscription-*.yaml"):
+        reader = path.stem.removeprefix("subscription-")
+        text = path.read_text()
+        if component.reader_entry and reader != FIRST:
+            write_component(component, source=source, target=target, reader=reader)
+            content = yaml.safe_load(text)
+            content["spec"]["pubsubname"] += f"-{reader}"
+            text = yaml.safe_dump(content, sort_keys=False)
+        (target / path.name).write_text(text)
 
 
 def components_beside(state: Component, kinds: Iterable[str]) -> list[Component]:

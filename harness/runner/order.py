@@ -138,6 +138,8 @@ def _swap_problems(scenario: Scenario, cell: Cell, spec: EngineSpec) -> list[str
     swaps = [fault for fault in scenario.faults if fault.kind.startswith("broker_swap")]
     problems = [problem for fault in swaps for problem in _broker_problems(fault.to, None)]
     problems += [problem for fault in swaps for problem in _broker_problems(fault.to, spec)]
+    if any(fault.to == "none" for fault in swaps):
+        problems.append("a broker is to be swapped to none; name one: to: kafka")
     if swaps and cell.broker == "none":
         problems.append("a broker is to be swapped, and the run has none; name it: --broker redis")
     if "broker_kill" in kinds and cell.broker in ("none", "in-memory"):

@@ -4,7 +4,7 @@ A sidecar of the same app, so of the same queue or consumer group, takes in what
 holds for the agents, when no pod runs any more. So it is the same for every broker.
 """
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx
@@ -12,7 +12,6 @@ import msgspec
 from aiohttp import web
 
 from harness.clock import NS_PER_S, Clock
-from harness.cluster.components import write_component
 from harness.cluster.dapr import READY_S, ControlPlane, SidecarPorts
 from harness.cluster.health import until_healthy
 from harness.cluster.ports import Ports
@@ -25,8 +24,11 @@ from harness.runner.switchboard import RunSwitchboard
 
 SETTLED_S, BETWEEN_S = 10.0, 0.3
 """A broker takes back what ended readers held: so long its counters may move."""
-QUIET_S = {"redis": 4.0, "rabbitmq": 3.0, "kafka": 15.0}
-"""So long nothing more must come: Kafka first waits out the session of a pod that was killed."""
+ALL_CAME_S = 2.0
+"""So long something more may come than the broker says there is."""
+QUIET_S = {"redis": 4.0, "rabbitmq": 3.0, "kafka": 15.0, "nats": 18.0}
+"""So long nothing more must come: Kafka first waits out the session of a pod that was killed, and
+JetStream the time in which that pod might have acknowledged."""
 COLLECT_S = 120.0
 KINDS = ("starts", "agents", "tasks", "answers", "results", "notes", "dead")
 """The routes of components/subscription-*.yaml."""
@@ -65,7 +67,7 @@ class Residue:
             self._found.clear()
             given, left = await self._settled(name)
             if name != "in-memory":
-                await self._empty(name)
+                await self._empty(name, left)
             messages: list[dict[str, object]] = [
                 {"what": "residue", "id": id, "topic": topic, "broker": name}
                 for id, topic in self._found.values()
@@ -95,7 +97,8 @@ class Residue:
             detail["published"] = given - max(self.switchboard.given_before[name], 0)
         return detail
 
-    async def _empty(self, name: str) -> None:
+    async def _empty(self, name: str, left: int) -> None:
+        """Take out what comes; no longer than needed where all that it counts has come."""
         port = self.ports.take()
         runner = web.AppRunner(self._application(), access_log=None)
         await runner.setup()
@@ -109,7 +112,9 @@ class Residue:
             await until_healthy(self.http, url, process, clock=self.clock, deadline_s=READY_S)
             began_ns = self._came_ns = self.clock.monotonic_ns()
             while (now_ns := self.clock.monotonic_ns()) < began_ns + COLLECT_S * NS_PER_S:
-                if now_ns - self._came_ns > QUIET_S.get(name, 15.0) * NS_PER_S:
+                is_all = 0 <= left <= len(self._found)
+                quiet_s = ALL_CAME_S if is_all else QUIET_S[name]
+                if now_ns - self._came_ns > quiet_s * NS_PER_S:
                     break
                 await self.clock.sleep_s(0.1)
             await self.processes.stop([process])
@@ -132,10 +137,5 @@ class Residue:
         """The broker's component and the subscriptions, and nothing that runs agents."""
         folder = self.folder / f"collector-{name}"
         folder.mkdir(parents=True)
-        component = self.switchboard.brokers[name].component()
-        assert component is not None
-        own = replace(component, metadata=component.metadata | SOON.get(name, {}))
-        write_component(own, source=self.switchboard.shipped, target=folder)
-        for path in self.switchboard.shipped.glob("subscription-*.yaml"):
-            (folder / path.name).write_bytes(path.read_bytes())
+        self.switchboard.write(name, folder, more=SOON.get(name, {}))
         return folder

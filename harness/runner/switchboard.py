@@ -4,14 +4,16 @@ Called by `set_up` and `walk`; faults see it as Switchboard.
 """
 
 import asyncio
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import MappingProxyType
 
 import httpx
 import yaml
 
 from harness.clock import Clock
-from harness.cluster.components import write_component
+from harness.cluster.components import write_component, write_messages
 from harness.cluster.dapr import APP_ID
 from harness.cluster.witness import WitnessProcess
 from harness.errors import HarnessError
@@ -61,10 +63,8 @@ class RunSwitchboard:
             await broker.stop()
 
     async def connect(self) -> None:
-        """Give the sidecars the first broker's component, the subscriptions and the policies."""
-        declared = self.shipped.glob("subscription-*.yaml") if self.is_declared else ()
-        for path in (*declared, self.shipped / POLICIES):
-            (self.resources / path.name).write_bytes(path.read_bytes())
+        """Give the sidecars the first broker's components and subscriptions, and the policies."""
+        (self.resources / POLICIES).write_bytes((self.shipped / POLICIES).read_bytes())
         await self._use(next(iter(self.brokers)))
 
     async def counted(self, name: str) -> tuple[int, int]:
@@ -94,7 +94,7 @@ class RunSwitchboard:
         fresh = self.resources.parent / f"components-{len(self.used)}-{to}"
         fresh.mkdir()
         for path in self.resources.glob("*.yaml"):
-            if not path.name.startswith("pubsub-"):
+            if not path.name.startswith(("pubsub-", "subscription-")):
                 (fresh / path.name).write_bytes(path.read_bytes())
         self.resources = fresh
         await self._use(to)
@@ -124,10 +124,23 @@ class RunSwitchboard:
                     f"{pod.caller} does not pause its messages: {error!r}"
                 ) from error
 
-    async def _use(self, name: str) -> None:
+    def write(
+        self,
+        name: str,
+        target: Path,
+        *,
+        is_declared: bool = True,
+        more: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
+        """Write a broker's components and subscriptions; ``more`` is metadata beside its own."""
         component = self.brokers[name].component()
         assert component is not None
-        write_component(component, source=self.shipped, target=self.resources)
+        own = replace(component, metadata={**component.metadata, **more})
+        write = write_messages if is_declared else write_component
+        write(own, source=self.shipped, target=target)
+
+    async def _use(self, name: str) -> None:
+        self.write(name, self.resources, is_declared=self.is_declared)
         self.current = name
         self.environ["ONCEPROOF_BROKER"] = name
         self.used.append(name)

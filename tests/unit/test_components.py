@@ -9,7 +9,7 @@ import jsonschema
 import pytest
 import yaml
 
-from harness.cluster.components import components_beside, write_component
+from harness.cluster.components import components_beside, write_component, write_messages
 from harness.engines.registry import ENGINES
 from harness.errors import UsageError
 from harness.protocols import Component
@@ -129,3 +129,36 @@ def test_a_broken_resource_is_not_valid_on_kubernetes() -> None:
     found = list(jsonschema.Draft202012Validator(definition).iter_errors(content))
 
     assert {problem.json_path for problem in found} == {"$.spec", "$.spec.metadata[0].name"}
+
+
+def test_each_topic_has_a_component_where_one_has_one_reader(tmp_path: Path) -> None:
+    """The copies share all but the names; subscriptions name the copy that is theirs."""
+    component = Component(
+        file="pubsub-nats.yaml", metadata={"natsURL": "nats://x"}, reader_entry="durableName"
+    )
+
+    write_messages(component, source=SHIPPED, target=tmp_path)
+
+    written = {path.stem: yaml.safe_load(path.read_text()) for path in tmp_path.glob("*.yaml")}
+    subscribed = {name: one["spec"] for name, one in written.items() if one["kind"][0] == "S"}
+    readers = {}
+    for one in written.values():
+        if one["kind"] == "Component":
+            entries = {entry["name"]: entry["value"] for entry in one["spec"]["metadata"]}
+            assert entries.pop("natsURL") == "nats://x"
+            readers[one["metadata"]["name"]] = entries["durableName"]
+    assert len(subscribed) == len(list(SHIPPED.glob("subscription-*.yaml")))
+    assert {one["pubsubname"] for one in subscribed.values()} == set(readers)
+    assert subscribed["subscription-starts"]["pubsubname"] == "agent-messages"
+    assert len(set(readers.values())) == len(subscribed)
+
+
+def test_one_component_reads_every_topic_elsewhere(tmp_path: Path) -> None:
+    """The subscriptions are those that are shipped."""
+    component = Component(file="pubsub-redis.yaml", metadata={"redisHost": "x:1"})
+
+    write_messages(component, source=SHIPPED, target=tmp_path)
+
+    for path in SHIPPED.glob("subscription-*.yaml"):
+        assert (tmp_path / path.name).read_text() == path.read_text()
+    assert len(list(tmp_path.glob("pubsub-*.yaml"))) == 1

@@ -146,7 +146,7 @@ SWAP = (FaultSpec(kind="broker_swap", to="kafka", in_flight_min=0),)
         (replace(DAPR, variant="two-apps", broker="redis"), (), "it can use none"),
         (DAPR, SWAP, "the run has none; name it: --broker redis"),
         (replace(DAPR, broker="redis"), (replace(SWAP[0], to=""),), "unknown broker ''"),
-        (replace(DAPR, broker="redis"), (replace(SWAP[0], to="nats"),), "over the broker nats"),
+        (replace(DAPR, broker="redis"), (replace(SWAP[0], to="none"),), "to none; name one"),
     ],
 )
 def test_messages_that_cannot_be_are_said_before(

@@ -13,8 +13,8 @@ SUMMARIES = {
     "two-apps": "as default; two apps, each runs its calls and child agents in the other one",
 }
 BROKERS = ("in-memory", "redis", "kafka", "rabbitmq")
-MESSAGED = {"default": ("none", *BROKERS), "streaming": BROKERS}
-"""By variant, what its messages can go over."""
+MESSAGED = {"default": ("none", *BROKERS, "nats"), "streaming": BROKERS}
+"""By variant, what its messages can go over; streams have one component for all topics."""
 APPS = ("onceproof-left", "onceproof-right")
 """Of two-apps: each slot belongs to one of them."""
 
