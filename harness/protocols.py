@@ -159,6 +159,12 @@ class Broker(Protocol):
         `start` brings it back, at the same address, with what it had written.
         """
 
+    async def end(self) -> str:
+        """As `kill`, but by SIGTERM: it has the time to finish."""
+
+    def forget(self) -> None:
+        """Remove all that it has written; only when nothing of it runs."""
+
     def component(self) -> Component | None:
         """The Dapr component that reaches it, known when it has started; None for no broker."""
 
@@ -272,8 +278,14 @@ class Switchboard(Protocol):
     async def kill(self) -> Struck:
         """SIGKILL the broker in force, and reap."""
 
+    async def end(self) -> Struck:
+        """End the broker in force by SIGTERM, and reap."""
+
+    def forget(self) -> None:
+        """Remove all that the broker in force, which was killed, had written."""
+
     async def restore(self) -> Healed:
-        """Start it again at the same address, with what it had written, and wait until it answers.
+        """Start it again at the same address, with what is still written, until it answers.
 
         Raises:
             MachineError: it does not come back.

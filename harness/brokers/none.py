@@ -23,6 +23,13 @@ class NoBroker:
         """There is no process to kill."""
         return ""
 
+    async def end(self) -> str:
+        """There is no process to end."""
+        return ""
+
+    def forget(self) -> None:
+        """Nothing is written."""
+
     def component(self) -> Component | None:
         """No component."""
         return None

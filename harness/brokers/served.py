@@ -4,6 +4,7 @@ A broker module says how its server is launched and how one asks whether it take
 """
 
 import asyncio
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit
@@ -85,19 +86,25 @@ class ServedBroker:
 
     async def stop(self) -> None:
         """See Broker; a server of the user's is left alone."""
+        await self.end()
+
+    async def end(self) -> str:
+        """See Broker."""
         running, self._running = self._running, []
         for process in reversed(running):
             await self._place.processes.stop([process])
+        return _reaped(running)
 
     async def kill(self) -> str:
         """See Broker."""
         running, self._running = self._running, []
         await self._place.processes.kill(running)
-        return ", ".join(
-            f"{process.name} (pid {process.pid}) reaped: {process.exit.status}"
-            for process in running
-            if process.exit is not None
-        )
+        return _reaped(running)
+
+    def forget(self) -> None:
+        """See Broker; whoever runs a server of their own keeps their data."""
+        assert not self._running
+        shutil.rmtree(self._place.folder, ignore_errors=True)
 
     def component(self) -> Component | None:
         """See Broker."""
@@ -184,3 +191,12 @@ class ServedBroker:
         if not self._running:
             return "; it is not of ours: is it running?"
         return f"; its log ends with:\n{self._running[-1].last_lines()}"
+
+
+def _reaped(processes: Sequence[Process]) -> str:
+    """How each of them ended."""
+    return ", ".join(
+        f"{process.name} (pid {process.pid}) reaped: {process.exit.status}"
+        for process in processes
+        if process.exit is not None
+    )

@@ -4,7 +4,7 @@ from harness.faults.control_plane import KillPlacement, KillScheduler
 from harness.faults.crashes import CrashStep
 from harness.faults.drops import DropAnswer
 from harness.faults.kills import KillAll, KillPod, KillSidecar, KillWorker
-from harness.faults.swaps import BrokerKill, BrokerSwap, BrokerSwapHard
+from harness.faults.swaps import BrokerKill, BrokerLoss, BrokerRestart, BrokerSwap, BrokerSwapHard
 from harness.protocols import Fault
 
 FAULTS: dict[str, Fault] = {
@@ -17,6 +17,8 @@ FAULTS: dict[str, Fault] = {
     "broker_swap": BrokerSwap(),
     "broker_swap_hard": BrokerSwapHard(),
     "broker_kill": BrokerKill(),
+    "broker_restart": BrokerRestart(),
+    "broker_loss": BrokerLoss(),
     "kill_scheduler": KillScheduler(),
     "kill_placement": KillPlacement(),
 }

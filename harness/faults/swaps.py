@@ -5,6 +5,7 @@ what is left behind in it can be counted afterwards.
 """
 
 import asyncio
+from dataclasses import replace
 
 from harness.errors import HarnessError
 from harness.plan import PlannedFault
@@ -12,6 +13,7 @@ from harness.protocols import EngineSpec, Healed, Stage, Struck, Switchboard
 
 HEAL_S = 120.0
 DRAIN_S, POLL_S = 60.0, 0.1
+LOSS_S, SOON_S = 10.0, 0.02
 QUIET_POLLS = 5
 """So often in a row nothing may be undelivered: a publish that passed the gate must show first."""
 
@@ -102,6 +104,38 @@ class BrokerKill:
     async def heal(self, stage: Stage, planned: PlannedFault, struck: Struck) -> Healed:
         """Bring it back: nobody else does."""
         return await _board(stage).restore()
+
+
+class BrokerRestart(BrokerKill):
+    """The broker is ended by SIGTERM and started again, as an upgrade does; nothing may be lost."""
+
+    kind = "broker_restart"
+
+    async def fire(self, stage: Stage, planned: PlannedFault) -> Struck:
+        """See Fault."""
+        return await _board(stage).end()
+
+
+class BrokerLoss(BrokerKill):
+    """The broker dies with messages on their way, and comes back without its data.
+
+    What it had acknowledged and not delivered is lost, and nobody promised otherwise.
+    """
+
+    kind = "broker_loss"
+
+    async def fire(self, stage: Stage, planned: PlannedFault) -> Struck:
+        """Kill it when it has something to lose, or after ten seconds; empty its folder."""
+        board = _board(stage)
+        for _ in range(int(LOSS_S / SOON_S)):
+            if (await stage.witness.progress()).undelivered:
+                break
+            await asyncio.sleep(SOON_S)
+        struck = await board.kill()
+        if not struck.proof:
+            return struck
+        board.forget()
+        return replace(struck, proof=f"{struck.proof}; all that it had written was removed")
 
 
 def _board(stage: Stage) -> Switchboard:

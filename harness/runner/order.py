@@ -11,6 +11,7 @@ from harness.engines.external.adapter import ENGINE as EXTERNAL
 from harness.engines.registry import ENGINES
 from harness.errors import UsageError
 from harness.faults import FAULTS
+from harness.measures.messages import STRIKES
 from harness.patterns import MESSAGED
 from harness.plan import Cell, SweepSpec
 from harness.protocols import EngineSpec
@@ -142,7 +143,7 @@ def _swap_problems(scenario: Scenario, cell: Cell, spec: EngineSpec) -> list[str
         problems.append("a broker is to be swapped to none; name one: to: kafka")
     if swaps and cell.broker == "none":
         problems.append("a broker is to be swapped, and the run has none; name it: --broker redis")
-    if "broker_kill" in kinds and cell.broker in ("none", "in-memory"):
+    if set(STRIKES) & set(kinds) and cell.broker in ("none", "in-memory"):
         problems.append(f"the broker {cell.broker} has no process to kill; name another: --broker")
     return problems
 

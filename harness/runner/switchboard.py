@@ -51,6 +51,9 @@ class RunSwitchboard:
     given_before: dict[str, int] = field(default_factory=dict)
     """Broker -> what it says it was given before the load."""
 
+    forgetful: set[str] = field(default_factory=set)
+    """Brokers that lost what they had."""
+
     async def start(self) -> None:
         """Start all brokers side by side."""
         async with asyncio.TaskGroup() as group:
@@ -82,7 +85,8 @@ class RunSwitchboard:
         found = await broker.counts(topics, APP_ID)
         given = [found[topic].given for topic in topics if topic not in dead]
         left = sum(one.left for one in found.values())
-        return (NONE if NONE in given else sum(given)), left
+        is_known = NONE not in given and name not in self.forgetful
+        return (sum(given) if is_known else NONE), left
 
     async def begin(self) -> None:
         """The load begins: what was given from here on counts."""
@@ -102,6 +106,15 @@ class RunSwitchboard:
     async def kill(self) -> Struck:
         """See Switchboard."""
         return Struck(victims=(), proof=await self.brokers[self.current].kill())
+
+    async def end(self) -> Struck:
+        """See Switchboard."""
+        return Struck(victims=(), proof=await self.brokers[self.current].end())
+
+    def forget(self) -> None:
+        """See Switchboard; what it says that it was given is no longer all."""
+        self.brokers[self.current].forget()
+        self.forgetful.add(self.current)
 
     async def restore(self) -> Healed:
         """See Switchboard."""

@@ -291,6 +291,11 @@ def test_a_broker_is_on_loopback_alone_and_comes_back_at_its_address(
         assert "signal SIGKILL" in await broker.kill()
         await broker.start()
         assert broker.component() == before
+        assert "reaped" in await broker.end()
+        broker.forget()
+        assert not (tmp_path / "broker").exists()
+        await broker.start()
+        assert broker.component() == before
         await used_as_the_users(corner, broker)
         await broker.stop()
         await broker.stop()

@@ -22,7 +22,7 @@ from harness.protocols import (
 
 OF_A_CALL = ("drop_answer", "crash_step")
 """Faults that meet calls at the witness, and have tests of their own."""
-SWAPS = ("broker_swap", "broker_swap_hard", "broker_kill")
+SWAPS = ("broker_swap", "broker_swap_hard", "broker_kill", "broker_restart", "broker_loss")
 """Faults of the broker, which have tests of their own."""
 SERVERS = ("kill_scheduler", "kill_placement")
 """Faults of what all sidecars share, which touch no pod."""
@@ -246,6 +246,7 @@ class SwapStage(FakeStage):
 
     undelivered: list[int] = field(default_factory=list)
     done: list[str] = field(default_factory=list)
+    proof: str = "signal SIGKILL"
 
     async def let_publish(self, is_open: bool) -> None:
         self.done.append("open" if is_open else "paused")
@@ -254,7 +255,14 @@ class SwapStage(FakeStage):
         if slot:
             return await super().kill(slot, part)
         self.done.append("broker killed")
-        return Struck(victims=(), proof="signal SIGKILL")
+        return Struck(victims=(), proof=self.proof)
+
+    async def end(self) -> Struck:
+        self.done.append("broker ended")
+        return Struck(victims=(), proof="exit 0")
+
+    def forget(self) -> None:
+        self.done.append("broker emptied")
 
     async def restore(self) -> Healed:
         self.done.append("broker back")
@@ -280,8 +288,8 @@ class SwapStage(FakeStage):
         return await super().healed(slot, after, deadline_s=deadline_s)
 
 
-def swapped(kind: str, *undelivered: int) -> tuple[SwapStage, Struck]:
-    stage = SwapStage(undelivered=list(undelivered))
+def swapped(kind: str, *undelivered: int, **more: str) -> tuple[SwapStage, Struck]:
+    stage = SwapStage(undelivered=list(undelivered), **more)
     stage.switchboard = stage
     stage.witness = stage  # type: ignore[assignment]
     stage.may_heal.set()
@@ -385,3 +393,30 @@ def test_an_engine_without_dapr_has_no_control_plane(kind: str) -> None:
     assert "no control plane" in FAULTS[kind].needs(spec(needs_dapr=False))
     with pytest.raises(HarnessError, match="no control plane"):
         asyncio.run(FAULTS[kind].fire(FakeStage(), planned(FAULTS[kind])))
+
+
+def test_a_restarted_broker_has_the_time_to_finish() -> None:
+    """By SIGTERM, and back with what it had."""
+    stage, struck = swapped("broker_restart")
+
+    assert stage.done == ["broker ended", "broker back"]
+    assert struck.proof == "exit 0"
+
+
+def test_a_broker_loses_what_is_on_its_way() -> None:
+    """It dies as soon as it has something to lose, and is empty when it comes back."""
+    stage, struck = swapped("broker_loss", 0, 0, 4)
+
+    assert stage.done == [
+        *("0 left", "0 left", "4 left"),
+        *("broker killed", "broker emptied", "broker back"),
+    ]
+    assert struck.proof == "signal SIGKILL; all that it had written was removed"
+
+
+def test_a_broker_that_is_not_ours_loses_nothing() -> None:
+    """Nothing was killed, so nothing is removed, and there is no proof of a strike."""
+    stage, struck = swapped("broker_loss", 4, proof="")
+
+    assert stage.done == ["4 left", "broker killed", "broker back"]
+    assert struck.proof == ""
