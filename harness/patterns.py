@@ -16,6 +16,8 @@ EVENT_S = (0.0, 3.0)
 """Of the pattern event: some events are there before the agent waits, some come later."""
 
 
+BULLETINS = 4
+"""Of the pattern of that name: notes of one answer."""
 ROUTES = 3
 """Of the pattern routing: branches to choose from."""
 ROUNDS_MAX = 3
@@ -202,6 +204,14 @@ def _notes(agent: str, topic: str, count: int) -> tuple[Step, ...]:
     return (*(step for pair in zip(chain, notes, strict=False) for step in pair), chain[-1])
 
 
+def _bulletins(agent: str, topic: str, count: int) -> tuple[Step, ...]:
+    """As notes, but of each answer four at once."""
+    return tuple(
+        replace(step, tasks=BULLETINS) if step.kind == "publish" else step
+        for step in _notes(agent, topic, count)
+    )
+
+
 def _poison_note(agent: str, topic: str, count: int) -> tuple[Step, ...]:
     """As notes; the first one is of a kind that nobody who reads it can ever handle."""
     first, _, *others = _notes(agent, topic, count)
@@ -252,11 +262,12 @@ PATTERN_STEPS: dict[str, Callable[[str, str, int], tuple[Step, ...]]] = {
     "parked": _parked,
     "poison": _poison,
     "notes": _notes,
+    "bulletins": _bulletins,
     "poison_note": _poison_note,
     "team": _team,
     "solo": _solo,
 }
-MESSAGED = frozenset({"notes", "poison_note", "team"})
+MESSAGED = frozenset({"notes", "bulletins", "poison_note", "team"})
 """Patterns whose agents talk to others over a broker."""
 FAILING = frozenset({"poison"})
 """Patterns whose agents cannot complete, whatever the engine does."""

@@ -30,6 +30,7 @@ PATTERNS = (
     "parked",
     "poison",
     "notes",
+    "bulletins",
     "poison_note",
     "team",
     "solo",
@@ -67,7 +68,8 @@ class Step:
     turns: int = 0
     """For tools: turns that end in a tool call; the final answer is one turn more."""
     tasks: int = 0
-    """For plan: sub-tasks that the answer delegates, run side by side as ``<path>.b0`` and up."""
+    """For plan: sub-tasks that the answer delegates, run side by side as ``<path>.b0`` and up. For
+    publish: notes that go in one call, as ``<path>.0`` and up; 0 for one of the step's own path."""
     wait_s: float = 0.0
     """For wait: seconds, from the answer before; for receive: when the event is sent, seconds after
     the agent's start was accepted. Its name is the path."""

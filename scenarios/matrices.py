@@ -89,7 +89,11 @@ def compared(cells: tuple[Cell, ...]) -> tuple[Entry, ...]:
 
 
 COMPARISON = compared(COMPARED)
-SWAPPED = Entry(scenario="broker_swap", cell=replace(DAPR, broker="redis"))
+SWAPPED = Entry(
+    scenario="broker_swap",
+    cell=replace(DAPR, broker="redis"),
+    overrides=("load.agents=200", "load.rate_per_s=4"),
+)
 HOSTED = ("subscribed", "subscribed-async", "subscribed-await", "subscribed-guarded")
 BROKERS = ("in-memory", "redis", "kafka", "rabbitmq", "nats")
 DEFAULT = Matrix(

@@ -112,6 +112,7 @@ class Publisher:
     def __init__(self, surroundings: Surroundings, environ: Mapping[str, str]) -> None:
         port = environ["DAPR_HTTP_PORT"]
         self._publish_url = f"http://127.0.0.1:{port}/v1.0/publish/{COMPONENT}/"
+        self._bulk_url = f"http://127.0.0.1:{port}/v1.0/publish/bulk/{COMPONENT}/"
         self._tell_url = surroundings.effects_url.removesuffix("effects") + "messages"
         self._broker = environ.get("ONCEPROOF_BROKER", "")
         self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=TRY_S))
@@ -120,12 +121,22 @@ class Publisher:
         """Let go of connections."""
         await self._session.close()
 
-    async def tell(self, what: What, message: Message) -> None:
+    async def tell(self, what: What, *messages: Message) -> None:
         """Have it on file at the witness.
 
         Raises:
             EngineError: the witness did not take it.
         """
+        told = [self._told(what, message) for message in messages]
+        try:
+            body = msgspec.json.encode(told if len(told) > 1 else told[0])
+            async with self._session.post(self._tell_url, data=body) as answer:
+                if answer.status != 204:
+                    raise EngineError(f"the witness answered {answer.status} to {what}")
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise EngineError(f"the witness took no {what}: {error!r}") from error
+
+    def _told(self, what: What, message: Message) -> Json:
         body: Json = {"what": what, "id": message.id, "topic": message.topic}
         if self._broker and what in ("publishing", "acknowledged", "refused"):
             # The witness knows the broker in force; this pod may still be another one's.
@@ -133,20 +144,17 @@ class Publisher:
         if what == "publishing":
             body |= {"key": message.key, "number": message.number}
             body["is_poison"] = is_poison(message.content)
-        try:
-            async with self._session.post(self._tell_url, data=msgspec.json.encode(body)) as answer:
-                if answer.status != 204:
-                    raise EngineError(f"the witness answered {answer.status} to {what}")
-        except (aiohttp.ClientError, TimeoutError) as error:
-            raise EngineError(f"the witness took no {what}: {error!r}") from error
+        return body
 
-    async def publish(self, message: Message) -> None:
-        """Publish until the broker has it; each try is told, and a refusal may still have come in.
+    async def publish(self, *messages: Message) -> None:
+        """Publish until the broker has them; each try is told, and a refusal may still have come.
+
+        Several, all of one topic, go in one call, and all go again when one was refused.
 
         Raises:
             EngineError: not acknowledged within a minute.
         """
-        await self.publish_all([message], lambda: self._try(message))
+        await self.publish_all(messages, lambda: self._try(messages))
 
     async def publish_all(
         self, messages: Sequence[Message], attempt: Callable[[], Awaitable[str]]
@@ -156,30 +164,48 @@ class Publisher:
         deadline = asyncio.get_running_loop().time() + PUBLISH_S
         while asyncio.get_running_loop().time() < deadline:
             await GATE.passed()
-            for message in messages:
-                await self.tell("publishing", message)
+            await self.tell("publishing", *messages)
             reason = await attempt()
-            for message in messages:
-                await self.tell("refused" if reason else "acknowledged", message)
+            await self.tell("refused" if reason else "acknowledged", *messages)
             if not reason:
                 return
             await asyncio.sleep(PAUSE_S)
         named = ", ".join(message.id for message in messages)
         raise EngineError(f"{named} was not acknowledged in {PUBLISH_S:g} s: {reason}")
 
-    async def _try(self, message: Message) -> str:
-        """Why it was not acknowledged; empty when it was."""
-        body = msgspec.json.encode(message)
-        headers = {"content-type": "application/json"}
-        url = self._publish_url + message.topic
-        metadata = {"metadata.partitionKey": message.key} if message.key else {}
+    async def _try(self, messages: tuple[Message, ...]) -> str:
+        """Why they were not acknowledged; empty when they were."""
+        topic, *others = {message.topic for message in messages}
+        assert not others
+        url, metadata = self._bulk_url, dict[str, str]()
+        body: Message | list[Json] = [_entry(one) for one in messages]
+        if len(messages) == 1:
+            url, body, metadata = self._publish_url, messages[0], _metadata(messages[0])
         try:
             async with self._session.post(
-                url, data=body, headers=headers, params=metadata
+                url + topic,
+                data=msgspec.json.encode(body),
+                headers={"content-type": "application/json"},
+                params={f"metadata.{name}": value for name, value in metadata.items()},
             ) as answer:
                 return "" if answer.status == 204 else f"{answer.status} {await answer.text()}"
         except (aiohttp.ClientError, TimeoutError) as error:
             return repr(error)
+
+
+def _metadata(message: Message) -> dict[str, str]:
+    """What the component gets with it."""
+    return {"partitionKey": message.key} if message.key else {}
+
+
+def _entry(message: Message) -> Json:
+    """One of several that are published in one call."""
+    return {
+        "entryId": message.id,
+        "event": message,
+        "contentType": "application/json",
+        "metadata": _metadata(message),
+    }
 
 
 class Subscriptions:

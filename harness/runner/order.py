@@ -33,6 +33,7 @@ PATTERN_KINDS = {
     "parked": ("say", "receive"),
     "poison": ("say",),
     "notes": ("say", "publish"),
+    "bulletins": ("say", "publish"),
     "poison_note": ("say", "publish"),
     "team": ("say", "tools", "team"),
     "solo": ("tools",),

@@ -77,7 +77,10 @@ def test_a_drained_swap_loses_and_strands_nothing(tmp_path: Path) -> None:
         pytest.skip(why)
 
     result, records = ran(tmp_path, "broker_swap", small=LONG)
-    planned = {f"a{number:06d}/{kind}" for number in range(50) for kind in ("start", "result")}
+    notes_of = [f"n{path}.{place}" for path in (1, 2) for place in range(4)]
+    planned = {
+        f"a{number:06d}/{path}" for number in range(50) for path in ("start", "result", *notes_of)
+    }
 
     assert result["agents_completed"] == 50
     assert notes(records, "broker") == ["redis", "kafka", "rabbitmq", "redis"]

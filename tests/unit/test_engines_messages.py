@@ -39,10 +39,20 @@ class World:
         self.refusals -= 1
         return web.Response(status=500 if self.refusals >= 0 else 204)
 
+    async def publish_many(self, request: web.Request) -> web.Response:
+        entries = msgspec.json.decode(await request.read())
+        ids = [entry["event"]["id"] for entry in entries]
+        assert ids == [entry["entryId"] for entry in entries]
+        self.heard.append(f"sidecar {' '.join(ids)} {request.match_info['topic']}")
+        self.queries += [entry["metadata"] for entry in entries]
+        self.refusals -= 1
+        return web.Response(status=500 if self.refusals >= 0 else 204)
+
     async def tell(self, request: web.Request) -> web.Response:
-        told = msgspec.json.decode(await request.read())
-        self.told.append(told)
-        self.heard.append(f"{told['what']} {told['id']} {told['topic']}")
+        posted = msgspec.json.decode(await request.read())
+        for told in posted if isinstance(posted, list) else [posted]:
+            self.told.append(told)
+            self.heard.append(f"{told['what']} {told['id']} {told['topic']}")
         return web.Response(status=204)
 
 
@@ -66,6 +76,7 @@ def perform(world: World, act: Callable[[Publisher], Awaitable[Any]]) -> Any:
     async def run() -> Any:
         routes = (
             web.post("/v1.0/publish/agent-messages/{topic}", world.publish),
+            web.post("/v1.0/publish/bulk/agent-messages/{topic}", world.publish_many),
             web.post("/pods/agents-1.1/messages", world.tell),
         )
         async with asyncio.timeout(10), serving(*routes) as port:
@@ -236,6 +247,28 @@ def test_a_publisher_says_what_a_message_is() -> None:
         "is_poison": True,
     }
     assert world.queries == [{"metadata.partitionKey": "a1"}]
+
+
+def test_several_go_in_one_call_and_all_go_again() -> None:
+    """Each is told before and after: a refusal of one says nothing of the others."""
+    world = World(refusals=1)
+    notes = [replace(MESSAGE, id=f"a1/n1.{place}", key="a1") for place in range(2)]
+    told = [f"a1/n1.{place} {STARTS}" for place in range(2)]
+
+    perform(world, lambda one: one.publish(*notes))
+
+    assert world.heard == [
+        *(
+            line
+            for answer in ("refused", "acknowledged")
+            for line in (
+                *(f"publishing {one}" for one in told),
+                f"sidecar a1/n1.0 a1/n1.1 {STARTS}",
+                *(f"{answer} {one}" for one in told),
+            )
+        )
+    ]
+    assert world.queries == [{"partitionKey": "a1"}] * 4
 
 
 @pytest.mark.parametrize(("path", "what"), [("results", "delivered"), ("dead", "dead_letter")])

@@ -50,6 +50,8 @@ from harness.engines.walk import (
 )
 from harness.scenario import Program, Step
 
+NOTES_MAX = 1000
+"""Of one step; the places of a later step's notes come after them."""
 WORKFLOW = "agent"
 RENEWED = "renewed-agent"
 REPORTING = "reporting-agent"
@@ -118,9 +120,9 @@ def member(ctx: DaprWorkflowContext, task_json: Json) -> Flow:
     return outcome
 
 
-def _published(ctx: DaprWorkflowContext, message: Message) -> Any:
-    """The message as a task of the workflow: done when the broker has it."""
-    return ctx.call_activity(publish, input=msgspec.to_builtins(message), retry_policy=RETRY)
+def _published(ctx: DaprWorkflowContext, *messages: Message) -> Any:
+    """The messages as a task of the workflow: done when the broker has them."""
+    return ctx.call_activity(publish, input=msgspec.to_builtins(messages), retry_policy=RETRY)
 
 
 def _sequence(ctx: DaprWorkflowContext, steps: Sequence[Step], answers: Answers) -> Flow:
@@ -161,7 +163,7 @@ def _with_others(ctx: DaprWorkflowContext, step: Step, number: int, answers: Ans
     elif step.kind == "team":
         yield from _team(ctx, step, answers)
     else:
-        yield _published(ctx, _note(ctx.instance_id, step, number, answers))
+        yield _published(ctx, *_notes(ctx.instance_id, step, number, answers))
 
 
 def _team(ctx: DaprWorkflowContext, step: Step, answers: Answers) -> Flow:
@@ -191,16 +193,20 @@ def _team(ctx: DaprWorkflowContext, step: Step, answers: Answers) -> Flow:
     answers |= dict(zip(paths, outcomes, strict=True))
 
 
-def _note(agent_id: str, step: Step, number: int, answers: Answers) -> Message:
+def _notes(agent_id: str, step: Step, number: int, answers: Answers) -> list[Message]:
     """What a step publishes; the notes of one agent are in order."""
-    return Message(
-        id=f"{agent_id}/{step.path}",
-        topic=NOTES,
-        agent=agent_id,
-        content=fill(step.prompt, answers),
-        key=agent_id,
-        number=number,
-    )
+    paths = [f"{step.path}.{place}" for place in range(step.tasks)] or [step.path]
+    return [
+        Message(
+            id=f"{agent_id}/{path}",
+            topic=NOTES,
+            agent=agent_id,
+            content=fill(step.prompt, answers),
+            key=agent_id,
+            number=number * NOTES_MAX + place,
+        )
+        for place, path in enumerate(paths)
+    ]
 
 
 def _side_by_side(
@@ -283,9 +289,9 @@ async def run_tool(ctx: WorkflowActivityContext, call: Json) -> Json:
     return {"role": "tool", "tool_call_id": call["id"], "content": result}
 
 
-async def publish(_ctx: WorkflowActivityContext, message: Json) -> None:
+async def publish(_ctx: WorkflowActivityContext, messages: list[Json]) -> None:
     """Activity: a message to its topic; done when the broker has it."""
-    await _publisher().publish(msgspec.convert(message, Message))
+    await _publisher().publish(*msgspec.convert(messages, list[Message]))
 
 
 async def publish_in_bulk(_ctx: WorkflowActivityContext, messages: list[Json]) -> None:
