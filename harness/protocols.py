@@ -291,8 +291,24 @@ class Switchboard(Protocol):
             MachineError: it does not come back.
         """
 
-    async def point(self, to: str) -> None:
-        """Pods that start from now on use this broker; those that run keep theirs."""
+    async def point(self, to: str, *, reads_old: bool = False) -> None:
+        """Pods that start from now on use this broker; those that run keep theirs.
+
+        ``reads_old``: they go on reading from the broker before it, too.
+        """
+
+    async def reload(self, to: str) -> Struck:
+        """Rewrite the component's file under the sidecars that run; each exchanges it by itself.
+
+        Raises:
+            HarnessError: one did not in time.
+        """
+
+    async def spoil(self) -> Struck:
+        """Make the component's file unreadable under the sidecars that run, for some seconds.
+
+        The proof says what they have then.
+        """
 
 
 class ControlPlane(Protocol):

@@ -3,12 +3,15 @@
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import yaml
 
 from harness.errors import UsageError
 from harness.protocols import Component
 
+OLD = "-old"
+"""Behind the names of what reads from a broker that nobody publishes to any more."""
 FIRST = "starts"
 """Of the topics, the one whose reader the shipped component is."""
 
@@ -64,6 +67,22 @@ def write_messages(component: Component, *, source: Path, target: Path) -> None:
             content["spec"]["pubsubname"] += f"-{reader}"
             text = yaml.safe_dump(content, sort_keys=False)
         (target / path.name).write_text(text)
+
+
+def write_old(component: Component, *, source: Path, target: Path) -> None:
+    """Write component and subscriptions once more, under names with ``-old``: only to read from.
+
+    Raises:
+        UsageError: see `write_component`.
+    """
+    with TemporaryDirectory() as folder:
+        write_messages(component, source=source, target=Path(folder))
+        for path in Path(folder).glob("*.yaml"):
+            content = yaml.safe_load(path.read_text())
+            content["metadata"]["name"] += OLD
+            if content["kind"] == "Subscription":
+                content["spec"]["pubsubname"] += OLD
+            (target / f"old-{path.name}").write_text(yaml.safe_dump(content, sort_keys=False))
 
 
 def components_beside(state: Component, kinds: Iterable[str]) -> list[Component]:

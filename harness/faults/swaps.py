@@ -43,14 +43,8 @@ class BrokerSwap:
         await board.let_publish(False)
         left = await _drained(stage)
         await board.point(planned.to)
-        strikes: list[Struck] = []
-        for number, slot in enumerate(stage.slots()):
-            if number:
-                before = stage.slots()[number - 1]
-                await stage.healed(before, strikes[-1], deadline_s=HEAL_S)
-            strikes.append(await stage.retire(slot))
         drained = f"drained to {left} undelivered" if left else "drained"
-        return _joined(strikes, f"{drained}, then switched to {planned.to}")
+        return await _restarted(stage, f"{drained}, then switched to {planned.to}")
 
     async def heal(self, stage: Stage, planned: PlannedFault, struck: Struck) -> Healed:
         """Wait for the last pod; the others were waited for."""
@@ -78,6 +72,57 @@ class BrokerSwapHard(BrokerSwap):
         )
         slowest = max(healed, key=lambda one: one.parts_ns.get("total", 0))
         return Healed(caller=", ".join(one.caller for one in healed), parts_ns=slowest.parts_ns)
+
+
+class BrokerSwapDual(BrokerSwap):
+    """Switch with a backlog left behind: pods restart in turn, and the new ones read both brokers.
+
+    Nothing pauses; the window stays open until the next swap, or the end.
+    """
+
+    kind = "broker_swap_dual"
+
+    def needs(self, engine: EngineSpec) -> str:
+        """See Fault."""
+        if engine.is_subscribing:
+            return f"{engine.engine}:{engine.variant} subscribes by itself, to one broker"
+        return super().needs(engine)
+
+    async def fire(self, stage: Stage, planned: PlannedFault) -> Struck:
+        """See Fault."""
+        await _board(stage).point(planned.to, reads_old=True)
+        return await _restarted(stage, f"switched to {planned.to}, the old one still read")
+
+
+class BrokerSwapReload(BrokerSwap):
+    """Hot reload: the component's file is rewritten under the sidecars, and no pod restarts.
+
+    What the old broker still holds is stranded there.
+    """
+
+    kind = "broker_swap_reload"
+
+    async def fire(self, stage: Stage, planned: PlannedFault) -> Struck:
+        """See Fault."""
+        return await _board(stage).reload(planned.to)
+
+    async def heal(self, stage: Stage, planned: PlannedFault, struck: Struck) -> Healed:
+        """Every sidecar was waited for."""
+        return Healed(caller=planned.to, parts_ns={})
+
+
+class ComponentSpoiled(BrokerSwap):
+    """The component's file is no YAML for some seconds; the old broker has to go on."""
+
+    kind = "component_spoiled"
+
+    async def fire(self, stage: Stage, planned: PlannedFault) -> Struck:
+        """See Fault."""
+        return await _board(stage).spoil()
+
+    async def heal(self, stage: Stage, planned: PlannedFault, struck: Struck) -> Healed:
+        """The file was put right."""
+        return Healed(caller=stage.caller(planned.slot), parts_ns={})
 
 
 class BrokerKill:
@@ -155,6 +200,17 @@ async def _drained(stage: Stage) -> int:
             return 0
         await asyncio.sleep(POLL_S)
     return left
+
+
+async def _restarted(stage: Stage, how: str) -> Struck:
+    """End one pod after the other, each when the one before it is back."""
+    strikes: list[Struck] = []
+    for number, slot in enumerate(stage.slots()):
+        if number:
+            before = stage.slots()[number - 1]
+            await stage.healed(before, strikes[-1], deadline_s=HEAL_S)
+        strikes.append(await stage.retire(slot))
+    return _joined(strikes, how)
 
 
 def _joined(strikes: list[Struck], how: str) -> Struck:

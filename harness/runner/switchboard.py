@@ -10,18 +10,35 @@ from pathlib import Path
 from types import MappingProxyType
 
 import httpx
+import msgspec
 import yaml
 
-from harness.clock import Clock
-from harness.cluster.components import write_component, write_messages
+from harness.clock import NS_PER_S, Clock
+from harness.cluster.components import write_component, write_messages, write_old
 from harness.cluster.dapr import APP_ID
 from harness.cluster.witness import WitnessProcess
+from harness.engines.messages import COMPONENT
 from harness.errors import HarnessError
 from harness.history import NONE
-from harness.protocols import Broker, CountingBroker, Healed, Platform, Struck
+from harness.protocols import Broker, Component, CountingBroker, Healed, Platform, Pod, Struck
 
 POLICIES = "resiliency.yaml"
 GATE_S = 5.0
+RELOAD_S = 90.0
+"""A sidecar waits up to 30 s for handlers before it lets go of a component."""
+SPOILED_S = 5.0
+
+
+class _Loaded(msgspec.Struct):
+    name: str
+    type: str
+
+
+class _Metadata(msgspec.Struct):
+    components: list[_Loaded] = []
+
+
+_METADATA = msgspec.json.Decoder(_Metadata)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -93,15 +110,44 @@ class RunSwitchboard:
         for name in self.brokers:
             self.given_before[name], _ = await self.counted(name)
 
-    async def point(self, to: str) -> None:
+    async def point(self, to: str, *, reads_old: bool = False) -> None:
         """See Switchboard; a folder of its own, as sidecars that run read theirs again."""
         fresh = self.resources.parent / f"components-{len(self.used)}-{to}"
         fresh.mkdir()
         for path in self.resources.glob("*.yaml"):
-            if not path.name.startswith(("pubsub-", "subscription-")):
+            if not path.name.startswith(("pubsub-", "subscription-", "old-")):
                 (fresh / path.name).write_bytes(path.read_bytes())
+        if reads_old:
+            write_old(self._component(self.current), source=self.shipped, target=fresh)
         self.resources = fresh
         await self._use(to)
+
+    async def reload(self, to: str) -> Struck:
+        """See Switchboard; which broker a message goes to meanwhile only the sidecars know."""
+        self.forgetful |= {self.current, to}
+        if self._component(self.current).reader_entry or self._component(to).reader_entry:
+            raise HarnessError(f"{self.current} to {to}: one file does not hold all its components")
+        file = self._file()
+        aside = self.resources.parent / f"reloaded-{len(self.used)}-{to}"
+        # In one move, and under the old name: a sidecar must see neither half a file nor two.
+        write_component(self._component(to), source=self.shipped, target=aside).replace(file)
+        await self._in_force(to)
+        took = await self._until_reloaded(self._type_in(file))
+        return Struck(victims=(), proof=f"{file.name} rewritten in place for {to}; {took}")
+
+    async def spoil(self) -> Struck:
+        """See Switchboard."""
+        file = self._file()
+        content, kind = file.read_bytes(), self._type_in(file)
+        try:
+            file.write_bytes(content[: len(content) // 2] + b": [")
+            await self.clock.sleep_s(SPOILED_S)
+            found = [await self._type_of(pod) for pod in self._pods()]
+        finally:
+            file.write_bytes(content)
+        kept = all(one == kind for one in found)
+        told = f"all sidecars kept {kind}" if kept else f"sidecars then had {', '.join(found)}"
+        return Struck(victims=(), proof=f"{file.name} was no YAML for {SPOILED_S:g} s; {told}")
 
     async def kill(self) -> Struck:
         """See Switchboard."""
@@ -146,14 +192,58 @@ class RunSwitchboard:
         more: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         """Write a broker's components and subscriptions; ``more`` is metadata beside its own."""
-        component = self.brokers[name].component()
-        assert component is not None
+        component = self._component(name)
         own = replace(component, metadata={**component.metadata, **more})
         write = write_messages if is_declared else write_component
         write(own, source=self.shipped, target=target)
 
+    def _component(self, name: str) -> Component:
+        component = self.brokers[name].component()
+        assert component is not None
+        return component
+
+    def _file(self) -> Path:
+        """Of the component in force, as the sidecars have it; a reload keeps the name of before."""
+        shipped = self.resources / self._component(self.current).file
+        return shipped if shipped.exists() else next(self.resources.glob("pubsub-*.yaml"))
+
+    def _type_in(self, file: Path) -> str:
+        return str(yaml.safe_load(file.read_text())["spec"]["type"])
+
+    def _pods(self) -> list[Pod]:
+        assert self.pods is not None
+        return list(self.pods.by_slot.values())
+
+    async def _until_reloaded(self, kind: str) -> str:
+        """How long each sidecar took to have the component of this type."""
+        began_ns = self.clock.monotonic_ns()
+        waiting, took = self._pods(), []
+        while waiting:
+            waited_s = (self.clock.monotonic_ns() - began_ns) / NS_PER_S
+            for pod in tuple(waiting):
+                if await self._type_of(pod) == kind:
+                    waiting.remove(pod)
+                    took.append(f"{pod.caller} after {waited_s:.1f} s")
+            if waiting and waited_s > RELOAD_S:
+                callers = ", ".join(pod.caller for pod in waiting)
+                raise HarnessError(f"{callers}: no {kind} {RELOAD_S:g} s after its file changed")
+            await self.clock.sleep_s(0.1)
+        return ", ".join(took)
+
+    async def _type_of(self, pod: Pod) -> str:
+        """Of the component that a sidecar has now; what is wrong where it has none."""
+        try:
+            answer = await self.http.get(f"{pod.sidecar_url}/v1.0/metadata", timeout=GATE_S)
+            found = _METADATA.decode(answer.content).components
+        except (httpx.HTTPError, msgspec.MsgspecError) as error:
+            return repr(error)
+        return next((one.type for one in found if one.name == COMPONENT), "nothing")
+
     async def _use(self, name: str) -> None:
         self.write(name, self.resources, is_declared=self.is_declared)
+        await self._in_force(name)
+
+    async def _in_force(self, name: str) -> None:
         self.current = name
         self.environ["ONCEPROOF_BROKER"] = name
         self.used.append(name)

@@ -22,7 +22,7 @@ from harness.protocols import (
 
 OF_A_CALL = ("drop_answer", "crash_step")
 """Faults that meet calls at the witness, and have tests of their own."""
-SWAPS = ("broker_swap", "broker_swap_hard", "broker_kill", "broker_restart", "broker_loss")
+SWAPS = tuple(name for name in FAULTS if name.startswith(("broker_", "component_")))
 """Faults of the broker, which have tests of their own."""
 SERVERS = ("kill_scheduler", "kill_placement")
 """Faults of what all sidecars share, which touch no pod."""
@@ -268,8 +268,16 @@ class SwapStage(FakeStage):
         self.done.append("broker back")
         return Healed(caller="redis", parts_ns={"total": 1})
 
-    async def point(self, to: str) -> None:
-        self.done.append(f"to {to}")
+    async def point(self, to: str, *, reads_old: bool = False) -> None:
+        self.done.append(f"to {to}{', old read' if reads_old else ''}")
+
+    async def reload(self, to: str) -> Struck:
+        self.done.append(f"reloaded {to}")
+        return Struck(victims=(), proof="rewritten")
+
+    async def spoil(self) -> Struck:
+        self.done.append("spoiled")
+        return Struck(victims=(), proof="no YAML")
 
     async def note(self, kind: str, subject: str, detail: dict[str, object]) -> int:
         raise AssertionError(f"a fault posted {kind} itself")
@@ -420,3 +428,27 @@ def test_a_broker_that_is_not_ours_loses_nothing() -> None:
 
     assert stage.done == ["4 left", "broker killed", "broker back"]
     assert struck.proof == ""
+
+
+def test_a_dual_read_switches_at_once_and_restarts_in_turn() -> None:
+    """Nothing pauses and nothing is waited for; the new pods read the old broker as well."""
+    stage, struck = swapped("broker_swap_dual", 7)
+
+    assert stage.done == [
+        "to kafka, old read",
+        *("agents-1 ends", "agents-1 is back"),
+        *("agents-2 ends", "agents-2 is back"),
+    ]
+    assert struck.proof.startswith("switched to kafka, the old one still read: ")
+
+
+@pytest.mark.parametrize(
+    ("kind", "done"), [("broker_swap_reload", "reloaded kafka"), ("component_spoiled", "spoiled")]
+)
+def test_a_change_under_running_sidecars_touches_no_pod(kind: str, done: str) -> None:
+    """They are told by the file alone."""
+    stage, struck = swapped(kind)
+
+    assert stage.done == [done]
+    assert stage.kills == []
+    assert struck.proof

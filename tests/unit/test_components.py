@@ -9,7 +9,7 @@ import jsonschema
 import pytest
 import yaml
 
-from harness.cluster.components import components_beside, write_component, write_messages
+from harness.cluster.components import components_beside, write_component, write_messages, write_old
 from harness.engines.registry import ENGINES
 from harness.errors import UsageError
 from harness.protocols import Component
@@ -162,3 +162,26 @@ def test_one_component_reads_every_topic_elsewhere(tmp_path: Path) -> None:
     for path in SHIPPED.glob("subscription-*.yaml"):
         assert (tmp_path / path.name).read_text() == path.read_text()
     assert len(list(tmp_path.glob("pubsub-*.yaml"))) == 1
+
+
+def test_what_is_only_read_has_names_of_its_own(tmp_path: Path) -> None:
+    """Beside the new broker's files of the same topics, under the same readers."""
+    old = Component(file="pubsub-nats.yaml", metadata={"natsURL": "x"}, reader_entry="durableName")
+    write_messages(
+        Component(file="pubsub-redis.yaml", metadata={"redisHost": "x:1"}),
+        source=SHIPPED,
+        target=tmp_path,
+    )
+
+    write_old(old, source=SHIPPED, target=tmp_path)
+
+    written = [yaml.safe_load(path.read_text()) for path in tmp_path.glob("*.yaml")]
+    names = [(one["kind"], one["metadata"]["name"]) for one in written]
+    used = {one["spec"]["pubsubname"] for one in written if one["kind"] == "Subscription"}
+    assert len(set(names)) == len(names)
+    assert {name for kind, name in names if kind == "Component"} == used
+    assert {"agent-messages", "agent-messages-old", "agent-messages-results-old"} <= used
+    assert (
+        "value: onceproof-agents-results\n"
+        in (tmp_path / "old-pubsub-nats-results.yaml").read_text()
+    )
