@@ -31,7 +31,7 @@ def in_words(marker: Marker, value: int, text: str) -> str:
     """
     directive = marker.directive
     if directive.kind == "plan":
-        return msgspec.json.encode(_tasks(marker, text)).decode()
+        return msgspec.json.encode(tasks(marker, text)).decode()
     said = (
         f"branch {choice(value, directive.count)}"
         if directive.kind == "route"
@@ -79,7 +79,7 @@ def in_calls(marker: Marker, text: str, schema: Schema) -> list[dict[str, Json]]
         return None
     filled = schemas.example(schema, text="ok")
     rest = filled if isinstance(filled, dict) else {}
-    return [{**rest, AGENT_FIELD: task} for task in _tasks(marker, text)]
+    return [{**rest, AGENT_FIELD: task} for task in tasks(marker, text)]
 
 
 def _named(marker: Marker, value: int, text: str) -> dict[str, Json]:
@@ -88,7 +88,7 @@ def _named(marker: Marker, value: int, text: str) -> dict[str, Json]:
         return {"branch": choice(value, directive.count)}
     if directive.kind == "judge":
         return {"accepted": directive.is_accepting}
-    return {"tasks": [*_tasks(marker, text)]}
+    return {"tasks": [*tasks(marker, text)]}
 
 
 def _decided(
@@ -100,7 +100,8 @@ def _decided(
     if directive.kind == "plan":
         for name, one in fields.items():
             if one.kind() == "array":
-                return name, [_task(one, task, root) for task in _tasks(marker, text)]
+                handed = enumerate(tasks(marker, text), start=1)
+                return name, [_task(one, task, number, root) for number, task in handed]
         return None
     if directive.kind == "route":
         chosen = choice(value, directive.count)
@@ -127,7 +128,7 @@ def _verdict(options: list[Json], directive: Directive) -> Json:
     return accepting[0] if directive.is_accepting else revising[0]
 
 
-def _tasks(marker: Marker, text: str) -> list[str]:
+def tasks(marker: Marker, text: str) -> list[str]:
     """The prompts that are delegated: each has the marker of its own step, which builds on this."""
     count = marker.directive.count
     return [
@@ -144,8 +145,8 @@ def _tasks(marker: Marker, text: str) -> list[str]:
     ]
 
 
-def _task(array: Schema, task: str, root: Schema) -> Json:
-    """A prompt as an item of the array."""
+def _task(array: Schema, task: str, number: int, root: Schema) -> Json:
+    """A prompt as an item of the array; its first integer is its number in the plan."""
     item = schemas.resolved(array.items, root) if isinstance(array.items, Schema) else Schema()
     if not item.properties:
         return task
@@ -156,4 +157,8 @@ def _task(array: Schema, task: str, root: Schema) -> Json:
         if isinstance(one, Schema) and schemas.resolved(one, root).kind() == "string"
     ]
     named = [name for name in TASK_FIELDS if name in texts] or texts
-    return {**filled, named[0]: task} if isinstance(filled, dict) and named else task
+    if not isinstance(filled, dict) or not named:
+        return task
+    fields = {name: one for name, one in item.properties.items() if isinstance(one, Schema)}
+    place = _first(fields, "integer", number)
+    return {**filled, **dict([place] if place else []), named[0]: task}

@@ -12,6 +12,7 @@ import msgspec
 
 from mock_llm import decisions, receipts, schemas
 from mock_llm.marker import Marker
+from mock_llm.plans import follow
 from mock_llm.readings import Reading, read
 from mock_llm.wire import Answer, Call, ChatRequest, Function, WireError
 
@@ -121,7 +122,7 @@ def check(request: ChatRequest, reading: Reading) -> None:
 def reply(request: ChatRequest, reading: Reading, *, seed: int, mark: int) -> Reply:
     """The answer to a request that `check` let through."""
     if reading.kind == "aux" or reading.marker is None:
-        return Reply(answer=_auxiliary(request, mark), receipt=0)
+        return Reply(answer=_auxiliary(request, reading, mark), receipt=0)
     marker = reading.marker
     value = receipts.receipt(seed, marker.agent, marker.path, reading.turn, reading.predecessors)
     identifier = receipts.completion_id(value, mark)
@@ -196,7 +197,7 @@ def _arguments(function: Function, marker: Marker, turn: int, shown: str) -> str
     return _json(schemas.arguments(schema, convention=convention, text=shown))
 
 
-def _auxiliary(request: ChatRequest, mark: int) -> Answer:
+def _auxiliary(request: ChatRequest, reading: Reading, mark: int) -> Answer:
     identifier = receipts.completion_id(0, mark)
     forced = request.forced_function()
     if forced is not None:
@@ -204,13 +205,17 @@ def _auxiliary(request: ChatRequest, mark: int) -> Answer:
         call = Call(id=receipts.call_id(0, mark, 0), name=forced.name, arguments=_json(filled))
         return Answer(id=identifier, text="", calls=(call,))
     form = request.response_format
+    asked = "\n".join(request.messages[-1].texts()) if request.messages else ""
     if form is None or form.type == "text":
-        return Answer(id=identifier, text="\n".join(_last_results(request)) or "ok")
+        text = "\n".join(_last_results(request)) or follow(
+            reading.marker, reading.context, None, asked
+        )
+        return Answer(id=identifier, text=str(text or "ok"))
     if form.json_schema is None:
         return Answer(id=identifier, text='{"answer":"ok"}')
-    return Answer(
-        id=identifier, text=_json(schemas.example(schemas.parse(form.json_schema.schema)))
-    )
+    schema = schemas.parse(form.json_schema.schema)
+    followed = follow(reading.marker, reading.context, schema, asked)
+    return Answer(id=identifier, text=_json(followed or schemas.example(schema)))
 
 
 def _last_results(request: ChatRequest) -> list[str]:

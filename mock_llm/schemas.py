@@ -74,6 +74,15 @@ def resolved(schema: Schema, root: Schema) -> Schema:
     return schema
 
 
+def is_nullable(schema: Schema, name: str) -> bool:
+    """Whether a property may be null."""
+    inner = schema.properties.get(name)
+    if not isinstance(inner, Schema):
+        return False
+    kinds = inner.type if isinstance(inner.type, list) else [inner.type]
+    return "null" in (*kinds, *(one.type for one in (*inner.any_of, *inner.one_of)))
+
+
 def options(schema: Schema, root: Schema) -> list[Json]:
     """The values to choose from, of an enum or of alternatives that are one value each."""
     schema = resolved(schema, root)

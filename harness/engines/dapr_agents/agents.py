@@ -46,8 +46,10 @@ class Settings:
     """How an orchestrator picks one of two recorders for a step."""
     has_workers: bool = False
     """A plan is an agent's, which has another one as its tool."""
+    has_planner: bool = False
+    """A plan is an orchestrator's in mode agent, which hands out its tasks one by one."""
     memory: str = ""
-    """list | state: what the recorder remembers with; empty for what the framework gives it."""
+    """list | state: what the recorder remembers with; empty for the framework's choice."""
 
 
 SETTINGS = {
@@ -67,6 +69,7 @@ SETTINGS = {
     "roundrobin": Settings(orchestration=OrchestrationMode.ROUNDROBIN),
     "random": Settings(orchestration=OrchestrationMode.RANDOM),
     "delegate": Settings(has_workers=True),
+    "planner": Settings(has_planner=True),
     "memory-list": Settings(memory="list"),
     "memory-state": Settings(memory="state"),
 }
@@ -85,7 +88,8 @@ class Agents:
     for_tools: DurableAgent
     """For a step with tools: a recorder, or an orchestrator of two."""
     for_plans: DurableAgent | None
-    """For a plan: a lead with a worker as its tool; None when the workflow hands out the tasks."""
+    """For a plan: a lead with a worker as its tool, or an orchestrator of two; None when the
+    workflow hands out the tasks."""
 
     def start(self, settings: Settings) -> None:
         """Connect the runtime to the sidecar, which hands out work from then on."""
@@ -100,8 +104,12 @@ def make_agents(runtime: WorkflowRuntime, settings: Settings) -> Agents:
     """Make them; each asks the sidecar for its components, so the sidecar must be up."""
     if settings.orchestration is not None:
         return Agents(for_tools=_team(runtime, settings), for_plans=None)
-    lead = _lead(runtime, settings) if settings.has_workers else None
-    return Agents(for_tools=_recorder(RECORDER, runtime, settings), for_plans=lead)
+    for_plans = None
+    if settings.has_workers:
+        for_plans = _lead(runtime, settings)
+    elif settings.has_planner:
+        for_plans = _planner(runtime, settings)
+    return Agents(for_tools=_recorder(RECORDER, runtime, settings), for_plans=for_plans)
 
 
 def make_hosted(runtime: WorkflowRuntime, pubsub: AgentPubSubConfig) -> DurableAgent:
@@ -126,15 +134,7 @@ def _team(runtime: WorkflowRuntime, settings: Settings) -> DurableAgent:
 
 def _lead(runtime: WorkflowRuntime, settings: Settings) -> DurableAgent:
     """An agent whose tool is another agent, run as its child workflow."""
-    worker = DurableAgent(
-        name="worker",
-        role="Worker",
-        goal="Work out one part.",
-        llm=chat_client(),
-        retry_policy=settings.retry,
-        runtime=runtime,
-    )
-    worker.register(runtime)
+    worker = _worker("worker", runtime, settings)
     return DurableAgent(
         name="lead",
         role="Lead",
@@ -144,6 +144,38 @@ def _lead(runtime: WorkflowRuntime, settings: Settings) -> DurableAgent:
         retry_policy=settings.retry,
         runtime=runtime,
     )
+
+
+def _planner(runtime: WorkflowRuntime, settings: Settings) -> DurableAgent:
+    """An orchestrator that asks the LLM for a plan, for each next step, and whether it is done."""
+    for name in ("worker-a", "worker-b"):
+        _worker(name, runtime, settings)
+    execution = AgentExecutionConfig(
+        orchestration_mode=OrchestrationMode.AGENT, max_iterations=ITERATIONS_MAX
+    )
+    return DurableAgent(
+        name="planner",
+        role="Planner",
+        goal="Plan the parts and have them worked out.",
+        llm=chat_client(),
+        execution=execution,
+        retry_policy=settings.retry,
+        runtime=runtime,
+    )
+
+
+def _worker(name: str, runtime: WorkflowRuntime, settings: Settings) -> DurableAgent:
+    """An agent without tools, registered."""
+    worker = DurableAgent(
+        name=name,
+        role="Worker",
+        goal="Work out one part.",
+        llm=chat_client(),
+        retry_policy=settings.retry,
+        runtime=runtime,
+    )
+    worker.register(runtime)
+    return worker
 
 
 def _recorder(

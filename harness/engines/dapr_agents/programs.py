@@ -83,7 +83,7 @@ class Programs:
                 content = (yield self._called(ctx, self._agents.for_plans, step, answers))[
                     "content"
                 ]
-                # The lead's last word has what its workers said; a later prompt gets it once.
+                # The last word has what the workers said; a later prompt gets it once.
                 answers |= {task_path(step.path, number): "" for number in range(step.tasks)}
                 answers[task_path(step.path, 0)] = content
             else:
