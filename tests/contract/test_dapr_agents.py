@@ -27,7 +27,7 @@ pytestmark = pytest.mark.integration
 
 RUNS = 4
 """Agents before the kill, and as many after it."""
-LINE = re.compile(r"memory of ([\w-]+): (\d+) kept")
+LINE = re.compile(r"memory of ([\w-]+): (\d+) kept(?:, (\d+) of (\d+) stored)?")
 
 
 def ended(stand: Stand, name: str) -> list[Program]:
@@ -48,23 +48,25 @@ def own_calls(stand: Stand) -> Counter[str]:
     )
 
 
-def remembered(folder: Path) -> list[tuple[str, str]]:
-    """What the workers said of their memories, in order: run and kept."""
+def remembered(folder: Path) -> list[tuple[str, ...]]:
+    """What the workers said of their memories, in order: run, kept, and what is stored."""
     logs = sorted((folder / "run" / "logs").glob("worker-*.log"))
     return [found for log in logs for found in LINE.findall(log.read_text(errors="replace"))]
 
 
 @pytest.mark.parametrize(
-    ("kind", "kept"),
+    ("kind", "kept", "stored"),
     [
         # One list for all runs of the process; a kill takes it.
-        ("list", [1, 2, 3, 4, 1, 2, 3, 4]),
+        ("list", [1, 2, 3, 4, 1, 2, 3, 4], []),
         # Each run finds its own summary, and no other.
-        ("state", [1] * (2 * RUNS)),
+        ("state", [1] * (2 * RUNS), []),
+        # Everything stays, and the framework's own reading gives none of it back.
+        ("vector", [0] * (2 * RUNS), list(range(1, 2 * RUNS + 1))),
     ],
 )
 def test_what_a_memory_keeps_across_tasks_and_a_kill(
-    kind: str, kept: list[int], tmp_path: Path
+    kind: str, kept: list[int], stored: list[int], tmp_path: Path
 ) -> None:
     """Each run of a DurableAgent adds one call of its own, a summary, and that is what is kept."""
     name = f"dapr_agents:memory-{kind}"
@@ -77,8 +79,11 @@ def test_what_a_memory_keeps_across_tasks_and_a_kill(
 
         assert own_calls(stand) == {one.agent: 1 for one in programs}
         said = remembered(tmp_path)
-        assert [run for run, _ in said] == [f"{one.agent}-2" for one in programs]
-        assert [int(count) for _, count in said] == kept
+        assert [run for run, *_ in said] == [f"{one.agent}-2" for one in programs]
+        assert [int(count) for _, count, *_ in said] == kept
+        assert [(int(own), int(total)) for *_, own, total in said if total] == [
+            (1, total) for total in stored
+        ]
 
 
 def test_an_orchestrator_goes_through_its_plan(tmp_path: Path) -> None:

@@ -22,12 +22,13 @@ SUMMARIES = {
     "subscribed-async": "as subscribed, delivery_mode async: acknowledged when queued in memory",
     "subscribed-await": "as subscribed, await_result: acknowledged when the agent has ended",
     "subscribed-guarded": "as subscribed, the runner's client starts each agent under its own id",
+    "memory-vector": "as default, summaries of the tool loop in a vector store on the pod's disk",
 }
 HOSTED = tuple(name for name in SUMMARIES if name.startswith("subscribed"))
 
 LACKS = {
     "idempotency key": "a tool gets its arguments and nothing else",
-    "memory in a vector store": "get_messages never returns a summary; the embedders download",
+    "recall from a vector store": "ConversationVectorMemory.get_messages gives no summary back",
     "memory across tasks": "summaries are written for each run, and no prompt is built from them",
     "a crew as a tool": "dapr_agents.interop does not exist; variant crew calls a crew itself",
     "agents of other frameworks": "their side is the package diagrid, under BUSL-1.1",

@@ -17,6 +17,7 @@ from dapr_agents.hooks import Hooks, RequireApproval
 from dapr_agents.memory import (
     ConversationDaprStateMemory,
     ConversationListMemory,
+    ConversationVectorMemory,
     MemoryBase,
 )
 
@@ -49,7 +50,7 @@ class Settings:
     has_planner: bool = False
     """A plan is an orchestrator's in mode agent, which hands out its tasks one by one."""
     memory: str = ""
-    """list | state: what the recorder remembers with; empty for the framework's choice."""
+    """list | state | vector: what the recorder remembers with; empty for the framework's choice."""
 
 
 SETTINGS = {
@@ -72,6 +73,7 @@ SETTINGS = {
     "planner": Settings(has_planner=True),
     "memory-list": Settings(memory="list"),
     "memory-state": Settings(memory="state"),
+    "memory-vector": Settings(memory="vector"),
 }
 """By variant."""
 
@@ -98,6 +100,19 @@ class Agents:
         self.for_tools.start()
         if settings.has_human:
             threading.Thread(target=_approve_all, args=(self.for_tools,), daemon=True).start()
+
+    def remembered(self, run: str) -> str:
+        """What the recorder's memory has of a run, as the framework reads it; of a vector store
+        also what lies in it.
+        """
+        told = f"{len(self.for_tools.get_chat_history(run))} kept"
+        memory = self.for_tools.memory
+        if isinstance(memory, ConversationVectorMemory):
+            stored = [
+                item["metadata"]["workflow_instance_id"] for item in memory.vector_store.get()
+            ]
+            told += f", {stored.count(run)} of {len(stored)} stored are its own"
+        return told
 
 
 def make_agents(runtime: WorkflowRuntime, settings: Settings) -> Agents:
@@ -207,11 +222,16 @@ def _recorder(
 
 
 def _memory(kind: str) -> MemoryBase | None:
-    """A conversation memory: in this process, or in the state store of that name."""
+    """A conversation memory: in this process, in the state store of that name, or on disk."""
     if kind == "list":
         return ConversationListMemory()
     if kind == "state":
         return ConversationDaprStateMemory(store_name="agent-memory", agent_name=RECORDER)
+    if kind == "vector":
+        # Chroma takes seconds to import, and only this variant needs it.
+        from harness.engines.dapr_agents.vectors import vector_memory  # noqa: PLC0415
+
+        return vector_memory()
     return None
 
 

@@ -134,8 +134,7 @@ class Programs:
     def recall(self, _ctx: WorkflowActivityContext, runs: list[str]) -> None:
         """Activity: say in the log how much the agent remembers of its runs; no prompt has it."""
         for run in runs:
-            kept = self._agents.for_tools.get_chat_history(run)
-            print(f"memory of {run}: {len(kept)} kept", flush=True)  # noqa: T201
+            print(f"memory of {run}: {self._agents.remembered(run)}", flush=True)  # noqa: T201
 
 
 def retry_policy(policy: WorkflowRetryPolicy) -> RetryPolicy:
