@@ -72,6 +72,18 @@ def test_no_two_test_modules_share_a_name() -> None:
     assert [name for name, after in pairwise(names) if name == after] == []
 
 
+def test_no_two_pages_share_a_number() -> None:
+    """A finding or a decision is quoted by its number."""
+    pages = sorted((ROOT / "docs").glob("*/[0-9][0-9][0-9][0-9]-*.md"))
+
+    assert pages
+    assert [
+        page.name
+        for page, after in pairwise(pages)
+        if (page.parent, page.name[:4]) == (after.parent, after.name[:4])
+    ] == []
+
+
 def test_no_function_is_over_60_lines() -> None:
     """A function has one job."""
     long = {
