@@ -14,8 +14,6 @@ class Entry:
     cell: Cell
     overrides: tuple[str, ...] = ()
     """As after ``--set``."""
-    skip: str = ""
-    """Why the run is listed and not done; empty for one that is done."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,10 +152,6 @@ MESSAGES = Matrix(
 
 STORE_PODS = {"in-memory": 1, "sqlite": 1, "sqlite-shared": 3, "redis": 3, "postgres": 3}
 """As scenarios/expectations.yaml declares their outcome."""
-NO_NATS = (
-    "Dapr's JetStream component has one durable consumer, so it serves one subscribed topic an "
-    "app, and agents of a run use three; take another broker"
-)
 KILLED_STORE = (
     *("name=stores_kill", "summary=pods killed while agents' state lies in this store"),
     *('mix={"chain": 1.0}', "load.agents=100", "load.rate_per_s=6", "load.warm_up_agents=0"),
@@ -187,9 +181,8 @@ STORES = Matrix(
                 scenario="pod_kill",
                 cell=replace(DAPR, store=store, broker=broker),
                 overrides=(*KILLED_STORE, f"pods={pods}"),
-                skip=NO_NATS if broker == "nats" else "",
             )
-            for broker in (*BROKERS, "nats")
+            for broker in BROKERS
             for store, pods in STORE_PODS.items()
         ),
     ),

@@ -88,7 +88,11 @@ def _add_cluster(command: argparse.ArgumentParser) -> None:
         "needs root. See docs/cluster.md."
     )
     actions = command.add_subparsers(
-        dest="action", metavar="ACTION", parser_class=_Parser, required=True
+        dest="action",
+        metavar="ACTION",
+        parser_class=_Parser,
+        required=True,
+        help="what to do with it",
     )
     for name, text in (
         ("prepare", "build and fetch all that it is made of"),

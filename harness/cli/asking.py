@@ -42,7 +42,7 @@ def orders_of(arguments: argparse.Namespace) -> tuple[str, list[Order]]:
         else _scenario_orders(arguments, problems)
     )
     for order in orders:
-        found = problems_of_order(order) if not order.skip else []
+        found = problems_of_order(order)
         problems += [text for text in found if text not in problems]
     orders = [*orders, *_own_orders(arguments, orders, problems)]
     problems += problems_of_platform(arguments, orders)
@@ -181,7 +181,7 @@ def _matrix_orders(arguments: argparse.Namespace, problems: list[str]) -> tuple[
         cell = entry.cell
         if cell.broker == "none":
             cell = replace(cell, broker=scenario.broker)
-        orders.append(Order(scenario=scenario, cell=_with_defaults(cell), skip=entry.skip))
+        orders.append(Order(scenario=scenario, cell=_with_defaults(cell)))
     return arguments.matrix, orders
 
 

@@ -45,7 +45,6 @@ def provide(
     """
     back_end, told = placed or (LocalBackEnd(), {})
     facts = machine_facts() | told
-    orders = [order for order in orders if not order.skip]
     dapr = None
     server: tuple[str, ...] = ()
     address = ""

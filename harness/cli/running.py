@@ -253,7 +253,7 @@ def one_run(
     order: Order, provided: Provided, *, seed: int, root: Path, console: Console, command: str
 ) -> tuple[RunResult, bool]:
     """Run and judge one order below ``root``; also says whether somebody pressed Ctrl-C."""
-    if reason := order.skip or why_missing(order, provided.missing):
+    if reason := why_missing(order, provided.missing):
         console.print(f"skipped: {reason}", markup=False)
         return skipped_result(order, reason, seed=seed), False
     folder = RunFolder(root / order.name)
@@ -310,9 +310,6 @@ def dry_run(name: str, orders: list[Order], provided: Provided, *, seed: int) ->
     """Draw every plan and say what would run; start nothing."""
     print(f"{len(orders)} runs, about {about(sum(map(estimate_s, orders)))}")
     for order in orders:
-        if order.skip:
-            print(f"{name}: {order.name}: skipped: {order.skip}")
-            continue
         plan, agents, warm_up = drawn(order, seed)
         faults = ", ".join(f"{f.name} at {f.at_ratio:.0%} on {f.slot}" for f in plan.faults)
         print(

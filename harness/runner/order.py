@@ -51,8 +51,6 @@ class Order:
     """Set when the faults are to be those of a sweep."""
     own: OwnEngine | None = None
     """Set for a worker of the user's, which is in no registry."""
-    skip: str = ""
-    """Why a matrix lists the run and does not do it; empty for one that is done."""
 
     @property
     def name(self) -> str:

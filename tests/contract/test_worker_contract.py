@@ -326,7 +326,7 @@ def test_sigterm_ends_a_worker_within_a_second(engine: str, tmp_path: Path) -> N
     On a machine that is crowded, the worker's own deadline may end it.
     """
     with struck(engine, tmp_path, signal.SIGTERM) as (slot, programs):
-        is_crowded = os.getloadavg()[0] > 3 * (os.cpu_count() or 1)
+        is_crowded = os.getloadavg()[0] > (os.cpu_count() or 1)
         assert slot.process is not None
         assert slot.process.returncode in ((0, -signal.SIGALRM) if is_crowded else (0,))
         assert slot.log.read_text() == "" or engine in KEEPS_MOST

@@ -59,7 +59,7 @@ def test_installed_onceproof_lists_and_plans(installed: Path, tmp_path: Path) ->
     assert (listed.returncode, planned.returncode) == (0, 0), listed.stderr + planned.stderr
     assert "pod_kill" in listed.stdout
     data = installed.parent.parent.glob("lib/python3*/site-packages/harness/_data/*")
-    assert {folder.name for folder in data} == {"runtime", "components"}
+    assert {folder.name for folder in data} == {"components", "kubernetes", "runtime"}
 
 
 def test_installed_onceproof_runs_and_judges(installed: Path, tmp_path: Path) -> None:

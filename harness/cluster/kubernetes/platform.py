@@ -202,6 +202,7 @@ class KubernetesPlatform:
 
     async def _keep_logs(self) -> None:
         """Write down what the pods of now wrote; what a deleted pod wrote went with it."""
+        self.logs.mkdir(parents=True, exist_ok=True)
         for pod in self.by_slot.values():
             for part, container in PARTS.items():
                 if not pod.uid or (part == "sidecar" and not self.deployed.needs_dapr):
