@@ -104,7 +104,17 @@ def _unknowns(column: Column) -> Iterator[tuple[str, str, str]]:
     for reason, keys in reasons.items():
         yield "unknown", key_list(keys), reason
     if column.state is State.UNKNOWN and not reasons:
-        yield "unknown", "", wording.sentence(run.headline or "the run as a whole was not judged")
+        yield "unknown", "", wording.sentence(_why_unknown(run))
+
+
+def _why_unknown(run: RunResult) -> str:
+    """Of a run of which no promise is unknown."""
+    if run.promises and all(row.expectation != "promised" for row in run.promises):
+        return (
+            "the engine's documentation promises nothing that a run could hold it to; what it did "
+            "stands promise by promise"
+        )
+    return run.headline or "the run as a whole was not judged"
 
 
 def _controls(run: RunResult) -> Iterator[tuple[str, str, str]]:

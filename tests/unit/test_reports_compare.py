@@ -84,6 +84,19 @@ def test_concerns_are_said_once() -> None:
     assert found[1].subject == "L, S1–S5, R"
 
 
+def test_an_engine_that_promises_nothing_is_unknown_for_that_reason() -> None:
+    """Not for want of a judgement: every promise of the run has one."""
+    silent = replace(
+        fixtures.valid_run(),
+        verdict="unknown",
+        promises=parts.promise_rows(kills=6, unpromised=PROMISE_KEYS),
+    )
+
+    (found,) = [one for one in concerns(fixtures.matrix_of(silent)) if one.kind == "unknown"]
+
+    assert "promises nothing that a run could hold it to" in found.text
+
+
 def test_control_that_stands_is_a_concern() -> None:
     """A naive control that kills could not break takes the page's green away."""
     naive, _ = fixtures.control_runs()
