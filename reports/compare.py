@@ -176,6 +176,7 @@ def run_detail(run: RunResult) -> str:
     parts = [run.scenario]
     parts += [f"store {run.store}"] if run.store not in ("", "none") else []
     parts += [f"broker {run.broker}"] if run.broker not in ("", "none") else []
+    parts += ["on Kubernetes"] if run.environment.get("pods", "").startswith("Kubernetes") else []
     parts += [f"repeat {run.repeat}"] if run.repeat else []
     return wording.one_line(" · ".join(parts))
 

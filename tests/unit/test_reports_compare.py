@@ -6,7 +6,7 @@ import pytest
 
 from harness.results import MatrixResult
 from harness.verdict import PROMISES
-from reports.compare import State, bound_text, promise_state, run_state, vector
+from reports.compare import State, bound_text, promise_state, run_detail, run_state, vector
 from reports.concerns import concerns
 from reports.headline import controls_line, headline, page_state
 from tests import report_fixtures as fixtures
@@ -82,6 +82,15 @@ def test_concerns_are_said_once() -> None:
 
     assert [concern.kind for concern in found] == ["assumption", "unknown"]
     assert found[1].subject == "L, S1–S5, R"
+
+
+def test_a_run_on_a_cluster_says_so_beside_its_engine() -> None:
+    """A pod there is another thing than a group of processes here."""
+    run = fixtures.valid_run()
+    there = replace(run, environment=run.environment | {"pods": "Kubernetes pods: 1.34.4"})
+
+    assert "Kubernetes" not in run_detail(run)
+    assert run_detail(there).endswith("on Kubernetes")
 
 
 def test_an_engine_that_promises_nothing_is_unknown_for_that_reason() -> None:
