@@ -52,8 +52,6 @@ STRUCK = (
     *("faults.0.count=6", "faults.0.in_flight_min=4"),
     *("faults.0.progress_from=0.15", "faults.0.progress_to=0.85"),
 )
-SLOW_TOOLS = "llm.tool_latency_ms=12000"
-"""So that a kill meets tools at work: at this rate about five in a pod."""
 SMALL = (
     *("load.agents=48", "load.rate_per_s=5", "load.warm_up_agents=0", "pods=2"),
     *("liveness_s=40", "run_s=150"),
@@ -81,7 +79,7 @@ def compared(cells: tuple[Cell, ...]) -> tuple[Entry, ...]:
             overrides=(*named, *SIZE, *MIX, *more),
         )
         for scenario, named, more in (
-            ("pod_kill", KILLED, ("load.agents=150", "load.warm_up_agents=0", *STRUCK, SLOW_TOOLS)),
+            ("pod_kill", KILLED, (*STRUCK, "load.agents=150", "load.warm_up_agents=0")),
             ("baseline", CALM, ("load.agents=60", "load.warm_up_agents=40")),
         )
         for cell in cells
