@@ -55,9 +55,12 @@ class Process:
 class Processes:
     """Every child of one run. Use from the main thread of a running loop only."""
 
-    def __init__(self, *, run: str, logs: Path, clock: Clock) -> None:
-        """``run`` is put into each child's environment, so that strays can be found by it."""
-        self._run = run
+    def __init__(self, *, run: Path, logs: Path, clock: Clock) -> None:
+        """``run``, the run's folder, is put into each child's environment: strays are found by it.
+
+        Whole, as runs of two matrices share a name and may be under way at once.
+        """
+        self._run = str(run.resolve())
         self._keeper = identity_of(os.getppid())
         self.logs = logs
         self._clock = clock

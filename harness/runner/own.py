@@ -101,7 +101,7 @@ async def _ask(
     ready_s: float,
 ) -> Said:
     port, nobody = ports.take(), ports.take()
-    processes = Processes(run=folder.name, logs=folder, clock=clock)
+    processes = Processes(run=folder, logs=folder, clock=clock)
     (folder / "state").mkdir()
     environ = {
         "ONCEPROOF_VARIANT": variant,

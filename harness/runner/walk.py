@@ -86,7 +86,7 @@ class Walk:
         started = datetime.fromtimestamp(self.clock.wall_ns() / NS_PER_S, UTC)
         self._offset_ns = self.clock.wall_ns() - self.clock.monotonic_ns()
         self._write_plan()
-        processes = Processes(run=self.folder.root.name, logs=self.folder.logs, clock=self.clock)
+        processes = Processes(run=self.folder.root, logs=self.folder.logs, clock=self.clock)
         ports = Ports(os.getpid())
         ending = "broken: the harness crashed; its traceback stands in the terminal"
         try:

@@ -171,7 +171,7 @@ def standing(name: str, folder: Path) -> Iterator[Stand]:
     run = RunFolder(folder)
     for path in (run.live, run.logs, run.components):
         path.mkdir(parents=True)
-    processes = Processes(run=f"contract-{name}", logs=run.logs, clock=clock)
+    processes = Processes(run=run.root, logs=run.logs, clock=clock)
     ports = Ports(os.getpid() + 11 * crc32(name.encode()) % 1000)
     with asyncio.Runner() as runner:
         undo, http = contextlib.AsyncExitStack(), httpx.AsyncClient(trust_env=False)

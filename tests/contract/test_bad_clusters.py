@@ -168,7 +168,7 @@ async def deployed(
                 ready_s=ready_s,
             ),
             ("agents-1", "agents-2"),
-            processes=Processes(run="bad", logs=folder, clock=clock),
+            processes=Processes(run=folder, logs=folder, clock=clock),
             ports=Ports(os.getpid()),
             clock=clock,
             http=http,

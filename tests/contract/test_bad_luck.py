@@ -85,7 +85,7 @@ def service_of(
 
 def perform(folder: Path, act: Callable[[Processes], Awaitable[None]]) -> None:
     """Act with real processes; none may be left."""
-    processes = Processes(run="test-bad-luck", logs=folder / "logs", clock=SystemClock())
+    processes = Processes(run=folder, logs=folder / "logs", clock=SystemClock())
 
     async def run() -> None:
         try:

@@ -34,7 +34,7 @@ from harness.provide.server import Server
 from harness.provide.strays import look
 
 SHIPPED = Path(__file__).resolve().parents[2] / "components"
-RUN, TOPIC = "test-brokers", "onceproof.hello"
+TOPIC = "onceproof.hello"
 HERE = brokers_at_hand()
 LOOPBACK = {
     "0100007F",
@@ -84,7 +84,7 @@ class Corner:
 
 def perform(folder: Path, act: Callable[[Corner], Awaitable[None]]) -> list[str]:
     """Act with real processes; no process and no port may be left. Names of what was started."""
-    processes = Processes(run=RUN, logs=folder / "logs", clock=SystemClock())
+    processes = Processes(run=folder, logs=folder / "logs", clock=SystemClock())
     corner = Corner(folder, processes)
 
     async def run() -> None:
@@ -96,7 +96,7 @@ def perform(folder: Path, act: Callable[[Corner], Awaitable[None]]) -> list[str]
             await processes.kill(left)
         assert left == []
         async with asyncio.timeout(5):
-            while strays := [seen.command for seen in look() if seen.run == RUN]:
+            while strays := [seen.command for seen in look() if seen.run == str(folder.resolve())]:
                 await asyncio.sleep(0.05)
         assert strays == []
         assert [port for port in corner.ports.taken if not is_free(port)] == []

@@ -40,7 +40,7 @@ Scene = Callable[[Platform, Path], Awaitable[None]]
 async def standing(kind: str, folder: Path, patch: pytest.MonkeyPatch) -> AsyncIterator[Platform]:
     """A platform of three pods, started; stopped at the end, whatever happened."""
     clock = SystemClock()
-    processes = Processes(run="platforms", logs=folder / "logs", clock=clock)
+    processes = Processes(run=folder, logs=folder / "logs", clock=clock)
     (folder / "components").mkdir()
     async with contextlib.AsyncExitStack() as stack:
         http = await stack.enter_async_context(httpx.AsyncClient(trust_env=False))

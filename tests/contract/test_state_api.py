@@ -44,7 +44,7 @@ SIDECARS = {"in-memory": 1, "sqlite": 1}
 )
 def test_a_store_keeps_its_word_through_real_sidecars(tmp_path: Path, name: str) -> None:
     """Each check is decided, and none is refuted but those that the store does not promise."""
-    processes = Processes(run="test-state-api", logs=tmp_path / "logs", clock=SystemClock())
+    processes = Processes(run=tmp_path, logs=tmp_path / "logs", clock=SystemClock())
     ports = Ports(os.getpid())
 
     async def act() -> None:

@@ -75,7 +75,7 @@ def place(folder: Path, processes: Processes, **fields: Any) -> StorePlace:
 
 def perform(folder: Path, act: Callable[[Processes], Awaitable[None]]) -> Processes:
     """Act with real processes; none may be left."""
-    processes = Processes(run="test-stores", logs=folder / "logs", clock=SystemClock())
+    processes = Processes(run=folder, logs=folder / "logs", clock=SystemClock())
 
     async def run() -> None:
         try:

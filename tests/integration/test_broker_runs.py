@@ -51,7 +51,7 @@ def ran(
     (folder,) = (path.parent for path in out.glob("*/*/plan.json"))
     result = json.loads((folder / "results.json").read_text())
     assert result["state"] == "judged", done.stdout + done.stderr
-    assert [seen.command for seen in look() if seen.run == folder.name] == []
+    assert [seen.command for seen in look() if seen.run == str(folder.resolve())] == []
     return result, list(read_ledger(folder / "live").records)
 
 

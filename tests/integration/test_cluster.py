@@ -37,7 +37,7 @@ http.server.HTTPServer(("127.0.0.1", int(os.environ["ONCEPROOF_PORT"])), Handler
 
 def perform(folder: Path, act: Callable[[Processes], Awaitable[None]]) -> Processes:
     """Act with real processes; end what is left."""
-    processes = Processes(run="test-cluster", logs=folder / "logs", clock=SystemClock())
+    processes = Processes(run=folder, logs=folder / "logs", clock=SystemClock())
 
     async def run() -> None:
         try:
@@ -197,7 +197,7 @@ def test_strays_can_be_found_by_their_run(tmp_path: Path) -> None:
     lines = (tmp_path / "logs" / "child.log").read_text().splitlines()
     names = {line.partition("=")[0] for line in lines}
 
-    assert "ONCEPROOF_RUN=test-cluster" in lines
+    assert f"ONCEPROOF_RUN={tmp_path.resolve()}" in lines
     assert "OWN=1" in lines
     assert not {name for name in names if name.startswith("PYTEST")}
 
@@ -228,7 +228,8 @@ import asyncio, pathlib, time
 from harness.clock import SystemClock
 from harness.cluster.processes import Processes
 async def main():
-    processes = Processes(run="t", logs=pathlib.Path({str(tmp_path)!r}), clock=SystemClock())
+    folder = pathlib.Path({str(tmp_path)!r})
+    processes = Processes(run=folder, logs=folder, clock=SystemClock())
     child = processes.start("child", ("/bin/sh", "-c", "echo up; exec sleep 300"))
     while not child.log.read_text():
         await asyncio.sleep(0.01)

@@ -41,7 +41,7 @@ def daemon():
     os._exit(0)
 
 async def start():
-    processes = Processes(run="test-keeper", logs=folder / "logs", clock=SystemClock())
+    processes = Processes(run=folder, logs=folder / "logs", clock=SystemClock())
     child = processes.start("child", ("/bin/sleep", "300"))
     say("child", child.pid)
 

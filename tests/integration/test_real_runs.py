@@ -57,12 +57,12 @@ def judged_again(run: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
 
 
-def of_run(name: str) -> list[psutil.Process]:
+def of_run(folder: Path) -> list[psutil.Process]:
     """Living processes that carry a run's mark."""
     found = []
     for process in psutil.process_iter():
         try:
-            if name in process.environ().get("ONCEPROOF_RUN", ""):
+            if process.environ().get("ONCEPROOF_RUN") == str(folder.resolve()):
                 found.append(process)
         except (psutil.NoSuchProcess, psutil.AccessDenied, psutil.ZombieProcess):
             continue
@@ -119,7 +119,7 @@ def test_dapr_resumes_its_agents_on_loopback_alone(tmp_path: Path, engine: str) 
     folder = run_folder(tmp_path)
     listening = {
         address.laddr.ip
-        for process in of_run(folder.name)
+        for process in of_run(folder)
         for address in process.net_connections(kind="inet")
         if address.status == psutil.CONN_LISTEN
     }
@@ -134,7 +134,7 @@ def test_dapr_resumes_its_agents_on_loopback_alone(tmp_path: Path, engine: str) 
     commits = result["commits"]
     assert commits["reason"] == "", commits
     assert commits["read_count"] == commits["chosen_count"] <= commits["commits_count"]
-    assert of_run(folder.name) == []
+    assert of_run(folder) == []
 
 
 def test_count_of_the_ledger_is_the_count_of_the_page(guarded: Path) -> None:
@@ -195,7 +195,7 @@ def test_nothing_outlives_a_killed_part(tmp_path: Path, victim: str) -> None:
     run = started(tmp_path, "control:guarded", "load.agents=200")
     wait_for("load: agents", run)
     folder = run_folder(tmp_path)
-    alive = of_run(folder.name)
+    alive = of_run(folder)
     keeper = psutil.Process(run.pid)
     (witness,) = [p for p in alive if "mock_llm.server" in " ".join(p.cmdline())]
     target = {"keeper": keeper, "harness": keeper.children()[0], "witness": witness}[victim]
@@ -203,8 +203,8 @@ def test_nothing_outlives_a_killed_part(tmp_path: Path, victim: str) -> None:
     os.kill(target.pid, signal.SIGKILL)
     run.communicate(timeout=90)
     until = time.monotonic() + 10
-    while of_run(folder.name) and time.monotonic() < until:
+    while of_run(folder) and time.monotonic() < until:
         time.sleep(0.1)
 
-    assert of_run(folder.name) == []
+    assert of_run(folder) == []
     assert judged_again(folder).returncode in {2, 255}

@@ -118,7 +118,7 @@ def test_spans_of_a_run_are_taken_and_measured(tmp_path: Path, engine: str) -> N
     )  # fmt: skip
     wait_for("2 pods ready", run)
     folder = run_folder(tmp_path)
-    alive = of_run(folder.name)
+    alive = of_run(folder)
     listening = {
         address.laddr.ip
         for process in alive
@@ -131,7 +131,7 @@ def test_spans_of_a_run_are_taken_and_measured(tmp_path: Path, engine: str) -> N
 
     assert listening == {"127.0.0.1"}
     assert len(sinks) == 1
-    assert of_run(folder.name) == []
+    assert of_run(folder) == []
     assert found["state"] == "judged", text
     tracing = found["tracing"]
     assert tracing["problems"] == []
@@ -148,7 +148,7 @@ def test_run_without_tracing_has_no_sink(tmp_path: Path) -> None:
     run = started(tmp_path, "control:guarded", "load.agents=20", "load.rate_per_s=20")
     wait_for("load: agents", run)
     folder = run_folder(tmp_path)
-    sinks = [one for one in of_run(folder.name) if "harness.otlp.server" in one.cmdline()]
+    sinks = [one for one in of_run(folder) if "harness.otlp.server" in one.cmdline()]
     run.communicate(timeout=120)
 
     assert sinks == []

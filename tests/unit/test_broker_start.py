@@ -38,7 +38,7 @@ EXPECTED = {
 def place(folder: Path) -> BrokerPlace:
     """A corner where every broker is the user's."""
     servers = {name: Server(url=url, version="", origin="") for name, url in URLS.items()}
-    processes = Processes(run="test", logs=folder, clock=SystemClock())
+    processes = Processes(run=folder, logs=folder, clock=SystemClock())
     return BrokerPlace(folder=folder, processes=processes, ports=Ports(1), servers=servers)
 
 

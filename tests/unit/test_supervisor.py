@@ -92,7 +92,7 @@ class Bench:
 
     def __init__(self, folder: Path, *, recovery: str = "native", has_sidecar: bool = True) -> None:
         self.clock = ManualClock()
-        self.processes = Processes(run="test", logs=folder, clock=self.clock)
+        self.processes = Processes(run=folder, logs=folder, clock=self.clock)
         self.pods = FakePods(self.clock, has_sidecar=has_sidecar)
         self.witness = FakeWitness()
         self.posts: list[tuple[str, str]] = []

@@ -42,7 +42,7 @@ def tracing_of_configuration(folder: Path, spans_to: str) -> object:
     clock = ManualClock()
     plane = ControlPlane(
         commands=DaprCommands(daprd=("daprd",), placement=("p",), scheduler=("s",)),
-        processes=Processes(run="r", logs=folder, clock=clock),
+        processes=Processes(run=folder, logs=folder, clock=clock),
         ports=Ports(1),
         folder=folder,
         clock=clock,
