@@ -50,8 +50,9 @@ class Concern:
 def concerns(matrix: MatrixResult) -> tuple[Concern, ...]:
     """Everything that stands against the verdicts, the worst first."""
     found: dict[tuple[str, str, str], list[Column]] = {}
-    for column in columns(matrix):
-        for key in _of_run(column):
+    heads = columns(matrix)
+    for column in heads:
+        for key in (*_of_run(column), *_loads(column, heads)):
             found.setdefault(key, []).append(column)
     order = list(KINDS)
     ranked = sorted(found.items(), key=lambda entry: order.index(entry[0][0]))
@@ -92,6 +93,15 @@ def _of_run(column: Column) -> Iterator[tuple[str, str, str]]:
     for doubt in run.doubts:
         if doubt not in unmet:
             yield "doubt", "", wording.sentence(doubt)
+
+
+def _loads(column: Column, heads: tuple[Column, ...]) -> Iterator[tuple[str, str, str]]:
+    """A column that carries another load than those beside it says so itself, in its summary."""
+    beside = [one.run.summary for one in heads if one.run.scenario == column.run.scenario]
+    usual = max(beside, key=beside.count)
+    if column.run.summary != usual:
+        text = f"another load than in the columns beside it: {column.run.summary}"
+        yield "doubt", "load", wording.sentence(text)
 
 
 def _unknowns(column: Column) -> Iterator[tuple[str, str, str]]:

@@ -106,6 +106,19 @@ def test_an_engine_that_promises_nothing_is_unknown_for_that_reason() -> None:
     assert "promises nothing that a run could hold it to" in found.text
 
 
+def test_a_column_with_another_load_is_a_doubt() -> None:
+    """Its durations cannot be compared with those beside it, and the top of the page says so."""
+    alike = fixtures.valid_run()
+    slower = replace(alike, engine="control", variant="guarded", summary="tools take 12 s")
+    alone = replace(slower, scenario="another")
+
+    (found,) = concerns(fixtures.matrix_of(alike, replace(alike, repeat=1), slower, alone))
+
+    assert (found.kind, found.subject) == ("doubt", "load")
+    assert "tools take 12 s" in found.text
+    assert [column.run for column in found.columns] == [slower]
+
+
 def test_control_that_stands_is_a_concern() -> None:
     """A naive control that kills could not break takes the page's green away."""
     naive, _ = fixtures.control_runs()
