@@ -144,7 +144,7 @@ class FaultSpec:
     member: str = "any"
     """Of kill_scheduler: any (drawn), a number from 0, or leader or follower of their etcd."""
     grace: bool = False
-    """Of kill_scheduler and kill_placement: by SIGTERM, with SIGKILL only if that does not do."""
+    """Of pods and servers that are killed: by SIGTERM, with SIGKILL only if that does not do."""
     down_s: float | None = 0.0
     """Of kill_scheduler and kill_placement: seconds until it is started again; null: never."""
 

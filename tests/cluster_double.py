@@ -232,8 +232,13 @@ class Double:
         ]
         wanted = request.query.get("labelSelector", "")
         if wanted:
-            key, _, value = wanted.partition("=")
-            items = [one for one in items if one["metadata"].get("labels", {}).get(key) == value]
+            key, is_of, value = wanted.partition("=")
+            items = [
+                one
+                for one in items
+                if key in one["metadata"].get("labels", {})
+                and (not is_of or one["metadata"]["labels"][key] == value)
+            ]
         return web.json_response({"metadata": {"resourceVersion": "1"}, "items": items})
 
     async def _create(self, path: str, made: Manifest) -> web.Response:

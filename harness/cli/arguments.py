@@ -6,6 +6,7 @@ from typing import NoReturn
 
 from harness import __version__
 from harness.cli.platform import add_platform
+from harness.cli.sweeping import add_sweep_of_cluster
 
 EXIT_CODES = """exit codes:
   0 valid   1 invalid against the engine's own promises   2 unknown   3 regression
@@ -73,6 +74,7 @@ def parser() -> argparse.ArgumentParser:
     doctor = commands.add_parser("doctor", help="what this machine has, and how to get the rest")
     doctor.add_argument("--sweep", action="store_true", help="end what dead runs left over")
     doctor.add_argument("--dapr-bin", type=Path, help="folder with the Dapr binaries")
+    add_sweep_of_cluster(doctor)
     _add_cluster(
         commands.add_parser("cluster", help="a real Kubernetes on this machine, thrown away after")
     )

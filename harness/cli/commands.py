@@ -18,6 +18,7 @@ from harness.cli.providing import provide
 from harness.cli.shrinking import Budget, shrink_kept, wanted_of
 from harness.cli.simulating import simulate_run
 from harness.cli.stored import matrix_of, result_of, run_folders
+from harness.cli.sweeping import problem_of_sweep, sweep_cluster
 from harness.engines.external.adapter import ENGINE as EXTERNAL
 from harness.errors import UsageError
 from harness.explain import explain
@@ -205,7 +206,11 @@ def explain_agent(arguments: argparse.Namespace) -> int:
 
 
 def doctor(arguments: argparse.Namespace) -> int:
-    """What this machine has."""
+    """What this machine has; with --sweep also what dead runs left on a cluster."""
+    if problem := problem_of_sweep(arguments):
+        raise UsageError(problem)
+    if arguments.platform == "kubernetes":
+        sweep_cluster(arguments.context)
     return run_doctor(dapr_bin=arguments.dapr_bin, sweeps=arguments.sweep)
 
 

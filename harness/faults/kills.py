@@ -1,8 +1,8 @@
 """SIGKILL of a pod, of all pods, of a worker, or of a sidecar; the platform brings it back.
 
 kill_pod is a pod's deletion: a new incarnation under new ports, spawned at once; kill_all deletes
-all pods in the same moment. The other two are container restarts in place, after the kubelet's
-growing delay.
+all pods in the same moment. With ``grace`` both end by SIGTERM first, as on a node that is drained.
+The other two are container restarts in place, after the kubelet's growing delay.
 """
 
 import asyncio
@@ -45,6 +45,10 @@ class KillPod(_Kill):
     kind = "kill_pod"
     part = "pod"
 
+    async def fire(self, stage: Stage, planned: PlannedFault) -> Struck:
+        """See Fault."""
+        return await _ended(stage, planned.slot, planned)
+
 
 class KillAll(_Kill):
     """All pods of the app die together, as if they shared a node that is lost.
@@ -60,7 +64,7 @@ class KillAll(_Kill):
 
         A pod that is down at that moment is struck as well, and is no proof.
         """
-        strikes = await asyncio.gather(*(stage.kill(slot, self.part) for slot in stage.slots()))
+        strikes = await asyncio.gather(*(_ended(stage, slot, planned) for slot in stage.slots()))
         return Struck(
             victims=tuple(victim for struck in strikes for victim in struck.victims),
             proof="; ".join(struck.proof for struck in strikes if struck.proof),
@@ -91,3 +95,8 @@ class KillSidecar(_Kill):
     def needs(self, engine: EngineSpec) -> str:
         """See Fault."""
         return "" if engine.needs_dapr else f"{engine.engine} has no sidecar"
+
+
+async def _ended(stage: Stage, slot: str, planned: PlannedFault) -> Struck:
+    """A pod's end, with grace where the plan says so."""
+    return await (stage.retire(slot) if planned.grace else stage.kill(slot, "pod"))

@@ -12,9 +12,11 @@ import pytest
 
 from harness.cli.arguments import parser
 from harness.cli.asking import orders_of
+from harness.cli.sweeping import sweep_cluster
 from harness.clock import SystemClock
 from harness.cluster.kubernetes.api import Api
 from harness.cluster.kubernetes.back_end import KubernetesBackEnd
+from harness.cluster.kubernetes.left import here
 from harness.cluster.kubernetes.preflight import Found, look
 from harness.cluster.pods import PodTemplate
 from harness.cluster.ports import Ports
@@ -248,6 +250,40 @@ def test_what_a_killed_command_left_is_swept(
             return double.namespaces()
 
     assert asyncio.run(whole()) == ["theirs"]
+
+
+def test_only_what_a_dead_command_left_is_removed_by_the_doctor(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One that is at work, one of another machine and one of nobody stay, each with its reason."""
+    host, living = here().split("/")
+    keepers = {
+        "dead": f"{host}/{living.partition('.')[0]}.1",
+        "living": f"{host}/{living}",
+        "far": f"elsewhere/{living}",
+        "nobodys": "",
+    }
+
+    async def whole() -> list[str]:
+        async with cluster(tmp_path) as (double, file):
+            monkeypatch.setenv("KUBECONFIG", str(file))
+            for name, keeper in keepers.items():
+                metadata = {
+                    "name": name,
+                    "labels": {"onceproof.dev/owner": name},
+                    "annotations": {"onceproof.dev/keeper": keeper},
+                }
+                double.put(f"/api/v1/namespaces/{name}", {"metadata": metadata})
+            double.put("/api/v1/namespaces/default", {"metadata": {"name": "default"}})
+            await asyncio.to_thread(sweep_cluster, "")
+            return double.namespaces()
+
+    assert sorted(asyncio.run(whole())) == ["default", "far", "living", "nobodys"]
+    said = capsys.readouterr().out
+    assert "namespace dead: removed" in said
+    assert "its command ran on elsewhere" in said
+    assert "is at work on it" in said
+    assert "1 namespaces removed" in said
 
 
 def asked(*words: str) -> argparse.Namespace:

@@ -146,6 +146,17 @@ def test_firing_strikes_the_planned_slot_once_and_comes_back_with_proof(fault: F
     assert struck.proof
 
 
+@pytest.mark.parametrize("kind", ["kill_pod", "kill_all"])
+def test_with_grace_pods_are_ended_and_not_killed(kind: str) -> None:
+    """Each of them by SIGTERM first."""
+    stage = FakeStage()
+
+    struck = asyncio.run(FAULTS[kind].fire(stage, replace(planned(FAULTS[kind]), grace=True)))
+
+    assert {part for _, part in stage.kills} == {"retire"}
+    assert "agents-2.1" in struck.victims
+
+
 @KILLS
 def test_healing_waits_for_health_with_a_deadline(fault: Fault) -> None:
     """It is over when health was seen again, and never later than a bound."""

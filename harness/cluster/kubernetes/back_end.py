@@ -19,6 +19,7 @@ from harness.clock import Clock, SystemClock
 from harness.cluster.dapr import ControlPlane, DaprCommands
 from harness.cluster.kubernetes.api import Api
 from harness.cluster.kubernetes.control_plane import ClusterControlPlane
+from harness.cluster.kubernetes.left import here
 from harness.cluster.kubernetes.manifests import OWNER_LABEL, Deployed, manifests_of
 from harness.cluster.kubernetes.platform import KubernetesPlatform, remove
 from harness.cluster.kubernetes.preflight import Found, look
@@ -42,6 +43,8 @@ class KubernetesBackEnd:
     """The address of this machine that pods reach; `look` finds it when it is empty."""
     owner: str = field(default_factory=lambda: f"{os.getpid():x}-{SystemClock().wall_ns():x}"[:20])
     """On every namespace of this command, by which `sweep` finds them."""
+    keeper: str = field(default_factory=here)
+    """This process, for `sweep_left` of another one."""
     dapr_namespace: str = "dapr-system"
     """Of Dapr's control plane, as `look` finds it."""
     _platforms_count: int = 0
@@ -140,6 +143,7 @@ class KubernetesBackEnd:
         return Deployed(
             namespace=f"onceproof-{self.owner}-{self._platforms_count}",
             owner=self.owner,
+            keeper=self.keeper,
             image=self.image,
             command=in_image(template.worker),
             environ=template.environ,

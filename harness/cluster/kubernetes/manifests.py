@@ -12,6 +12,8 @@ Manifest = dict[str, Any]
 LABEL = "onceproof.dev/run"
 SLOT_LABEL = "onceproof.dev/slot"
 OWNER_LABEL = "onceproof.dev/owner"
+KEEPER = "onceproof.dev/keeper"
+"""Annotation of a run's namespace: host and process that remove it, as `left` reads it."""
 PORT = 8080
 STATE = "/onceproof/state"
 SELF = "/onceproof/self"
@@ -27,6 +29,8 @@ class Deployed:
     namespace: str
     owner: str
     """Who removes the namespace; the same for all runs of one command."""
+    keeper: str
+    """Where that one lives; see `KEEPER`."""
     image: str
     """Of the worker: its entry point is a Python 3 that has this package and the worker's own."""
     command: tuple[str, ...]
@@ -51,6 +55,7 @@ def manifests_of(deployed: Deployed) -> list[Manifest]:
             "metadata": {
                 "name": deployed.namespace,
                 "labels": {LABEL: deployed.namespace, OWNER_LABEL: deployed.owner},
+                "annotations": {KEEPER: deployed.keeper},
             },
         }
     ]
