@@ -2,8 +2,9 @@
 
 It answers what the back end asks, in the API's forms, and does what controllers and kubelets do: a
 workload gets its pods, a deleted pod is replaced, a killed container comes back in place. Each
-worker's container asks the harness who it is, as the real one does. Not a mock: nothing here knows
-what a test expects.
+worker's container asks the harness who it is, as the real one does. It refuses every call for
+which `rights` has no right, as the chart's role would. Not a mock: nothing here knows what a test
+expects.
 """
 
 import asyncio
@@ -19,6 +20,8 @@ from typing import Any
 
 import aiohttp
 from aiohttp import web
+
+from harness.cluster.kubernetes.rights import ALL, Right
 
 Manifest = dict[str, Any]
 NOT_THERE = {"kind": "Status", "message": "not found"}
@@ -42,6 +45,8 @@ class Double:
     servers: list[web.AppRunner] = field(default_factory=list)
     asks: list[tuple[str, str]] = field(default_factory=list)
     """(method, path) of every request."""
+    used: set[Right] = field(default_factory=set)
+    """Rights that the requests needed."""
     _numbers: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1))
     _streams: list[asyncio.Queue[Manifest]] = field(default_factory=list)
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
@@ -188,6 +193,10 @@ class Double:
     async def handle(self, request: web.Request) -> web.StreamResponse:
         path, method = request.path, request.method
         self.asks.append((method, path))
+        needed = rights_of(method, path, is_watch="watch" in request.query)
+        self.used |= needed
+        if refused := needed - set(ALL):
+            return web.json_response({"message": f"forbidden: {sorted(refused)}"}, status=403)
         if path.endswith("/exec"):
             return await self._exec(request)
         if path == "/version":
@@ -300,6 +309,34 @@ KINDS = (
     *("namespaces", "pods", "services", "events", "deployments", "statefulsets"),
     *("storageclasses", "components", "configurations"),
 )
+
+
+EVERYBODYS = ("/version", "/apis/dapr.io/v1alpha1", "selfsubjectaccessreviews")
+"""What the roles that a cluster has by itself let every account do.
+
+Source: kubernetes.io/docs/reference/access-authn-authz/rbac, discovery roles and system:basic-user
+"""
+VERBS = {"POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete", "GET": "get"}
+
+
+def rights_of(method: str, path: str, *, is_watch: bool) -> set[Right]:
+    """What access control asks for before it lets a request through.
+
+    Source: kubernetes.io/docs/reference/access-authn-authz/authorization, request verbs
+    """
+    if path.endswith(EVERYBODYS):
+        return set()
+    words = path.strip("/").split("/")
+    group, words = ("", words[2:]) if words[0] == "api" else (words[1], words[3:])
+    if words[0] == "namespaces" and len(words) > 2:
+        words = words[2:]
+    resource, named, part = [*words, "", ""][:3]
+    whole = f"{resource}/{part}" if part else resource
+    if part == "exec":
+        return {("get", group, whole), ("create", group, whole)}
+    if method == "GET" and not named:
+        return {("watch" if is_watch else "list", group, whole)}
+    return {(VERBS[method], group, whole)}
 
 
 def _shown(found: Manifest) -> Manifest:

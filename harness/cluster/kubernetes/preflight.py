@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from harness.cluster.kubernetes.api import Api, ApiError, Manifest
+from harness.cluster.kubernetes.rights import BASE, DAPR, VOLUMES
 from harness.errors import UsageError
 
 DAPR_MINOR = "1.18"
@@ -12,25 +13,6 @@ DAPR_MINOR = "1.18"
 PARTS = ("dapr-operator", "dapr-sentry", "dapr-sidecar-injector")
 SERVERS = ("dapr-placement-server", "dapr-scheduler-server")
 PRODUCTION = re.compile(r"(^|[^a-z])(prod|production|prd|live)([^a-z]|$)", re.IGNORECASE)
-BASE = (
-    ("create", "", "namespaces"),
-    ("delete", "", "namespaces"),
-    ("create", "", "services"),
-    ("list", "", "pods"),
-    ("watch", "", "pods"),
-    ("patch", "", "pods"),
-    ("delete", "", "pods"),
-    ("create", "", "pods/exec"),
-    ("list", "", "events"),
-    ("create", "apps", "deployments"),
-    ("create", "apps", "statefulsets"),
-)
-DAPR = (
-    ("create", "dapr.io", "components"),
-    ("create", "dapr.io", "configurations"),
-    ("list", "apps", "deployments"),
-    ("list", "apps", "statefulsets"),
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +35,7 @@ async def look(api: Api, *, needs_dapr: bool, needs_volumes: bool, is_sure: bool
     """
     version = str((await api.get("/version")).get("gitVersion", "unknown"))
     problems = [] if is_sure else _looks_precious(api)
-    rights = BASE + (DAPR if needs_dapr else ())
+    rights = BASE + (DAPR if needs_dapr else ()) + (VOLUMES if needs_volumes else ())
     missing = [right for right in rights if not await _may(api, right)]
     if missing:
         problems.append(
@@ -64,7 +46,8 @@ async def look(api: Api, *, needs_dapr: bool, needs_volumes: bool, is_sure: bool
     if needs_dapr and not any(right in DAPR for right in missing):
         dapr, namespace, wrong = await _dapr(api)
         problems += wrong
-    if needs_volumes and not await _has_default_class(api):
+    may_see = not any(right in VOLUMES for right in missing)
+    if needs_volumes and may_see and not await _has_default_class(api):
         problems.append(
             "the engine keeps a state for each slot, and the cluster has no default StorageClass "
             "for their volumes; make one, or take an engine that keeps its state in a store"
