@@ -315,7 +315,7 @@ class ControlPlane(Protocol):
     """Dapr's servers that all sidecars share; each keeps its files when it is brought back."""
 
     async def kill(self, part: str, member: str, *, is_graceful: bool) -> Struck:
-        """End a ``scheduler`` or ``placement``, by SIGKILL or by SIGTERM first, and reap.
+        """End a server of Dapr's, such as ``scheduler``, by SIGKILL or by SIGTERM first, and reap.
 
         ``member`` is its number, or the ``leader`` or a ``follower`` of the schedulers' etcd.
 
@@ -334,6 +334,29 @@ class ControlPlane(Protocol):
         """
 
 
+class Workload(Protocol):
+    """What a cluster's API does to the pods of a run; each strike comes back when they are gone."""
+
+    async def evict(self, slot: str) -> Struck:
+        """Evict a slot's pod.
+
+        Raises:
+            HarnessError: the cluster refuses, as for a disruption budget.
+        """
+
+    async def roll_out(self) -> Struck:
+        """Replace every pod in turn, and wait until all of before are gone."""
+
+    async def scale_down(self, slot: str) -> Struck:
+        """One pod fewer of the slot's app: the slot's own, or the last one of a StatefulSet."""
+
+    async def scale_up(self, slot: str, *, after_s: float) -> None:
+        """As many pods as slots again, ``after_s`` from now."""
+
+    async def replace_bare(self) -> tuple[str, ...]:
+        """Delete the pods that came without their sidecar; their names."""
+
+
 class Platform(Protocol):
     """Where the pods of a run live, and who brings back what died: this machine, or a cluster."""
 
@@ -345,6 +368,10 @@ class Platform(Protocol):
     @property
     def control_plane(self) -> ControlPlane | None:
         """Dapr's servers, where the platform has its own; None where the run starts them."""
+
+    @property
+    def workload(self) -> Workload | None:
+        """The pods as a cluster's API sees them; None where no cluster keeps them."""
 
     @property
     def by_slot(self) -> Mapping[str, Pod]:
@@ -381,6 +408,8 @@ class Stage(Protocol):
     """None in a run without messages."""
     control_plane: ControlPlane | None
     """None for an engine without Dapr."""
+    workload: Workload | None
+    """None where no cluster keeps the pods."""
 
     def slots(self) -> tuple[str, ...]:
         """The pods' places."""

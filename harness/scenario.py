@@ -146,7 +146,7 @@ class FaultSpec:
     grace: bool = False
     """Of pods and servers that are killed: by SIGTERM, with SIGKILL only if that does not do."""
     down_s: float | None = 0.0
-    """Of kill_scheduler and kill_placement: seconds until it is started again; null: never."""
+    """Of kill_scheduler, kill_placement, scale_down: seconds until it comes back; null: never."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -343,6 +343,11 @@ def _fault_checks(fault: FaultSpec) -> list[tuple[bool, str]]:
         (
             0 <= fault.after_s < math.inf,
             f"fault {fault.kind}: after_s is {fault.after_s}, expected 0 or more",
+        ),
+        (
+            fault.kind != "scale_down"
+            or (fault.down_s is not None and 0 <= fault.down_s < math.inf),
+            f"fault {fault.kind}: down_s is {fault.down_s}, expected 0 or more",
         ),
         (
             0 <= fault.progress_from < fault.progress_to <= 1,

@@ -40,6 +40,8 @@ class Double:
     """The state in which every worker's container waits for ever; empty for none."""
     quota: str = ""
     """Why no pod may be created; empty when they may."""
+    budget: str = ""
+    """Why no pod may be evicted; empty when they may."""
     has_kinds: bool = True
     log: str = ""
     servers: list[web.AppRunner] = field(default_factory=list)
@@ -185,7 +187,8 @@ class Double:
         pod = self.objects.pop(path)
         self._tell("DELETED", pod)
         workload, index = pod["owner"]
-        if pod["metadata"]["namespace"] in self.namespaces():
+        is_wanted = len(self._of(workload)) < workload["spec"]["replicas"]
+        if is_wanted and pod["metadata"]["namespace"] in self.namespaces():
             self.spawn(workload, index)
 
     # What the API answers.
@@ -207,7 +210,8 @@ class Double:
             return web.json_response({"resources": resources}, status=200 if kinds else 404)
         if path.endswith("/selfsubjectaccessreviews"):
             asked = (await request.json())["spec"]["resourceAttributes"]
-            is_so = (asked["verb"], asked["resource"]) not in self.denied
+            resource = "/".join(filter(None, (asked["resource"], asked.get("subresource"))))
+            is_so = (asked["verb"], resource) not in self.denied
             return web.json_response({"status": {"allowed": is_so}})
         if path.endswith("/log"):
             return web.Response(text=self.log)
@@ -217,17 +221,18 @@ class Double:
 
     async def _of_objects(self, request: web.Request) -> web.StreamResponse:
         path = request.path
+        if request.method == "POST" and path.endswith("/eviction"):
+            return self._evict(path.removesuffix("/eviction"), await request.json())
         if request.method == "POST":
             return await self._create(path, await request.json())
         if request.method == "DELETE":
             return self._delete(path, await request.json())
         if request.method == "PATCH":
+            path = path.removesuffix("/scale")
             found = self.objects.get(path)
             if found is None:
                 return web.json_response(NOT_THERE, status=404)
-            labels = (await request.json())["metadata"]["labels"]
-            found["metadata"].setdefault("labels", {}).update(labels)
-            return web.json_response(_shown(self.put(path, found)))
+            return web.json_response(_shown(self._patch(path, found, await request.json())))
         if path in self.objects:
             return web.json_response(_shown(self.objects[path]))
         if path.rpartition("/")[2] not in KINDS:
@@ -259,6 +264,40 @@ class Double:
             for index in range(made["spec"]["replicas"]):
                 self.spawn(made, index)
         return web.json_response(_shown(made), status=201)
+
+    def _patch(self, path: str, found: Manifest, change: Manifest) -> Manifest:
+        for name, values in change.get("metadata", {}).items():
+            found["metadata"].setdefault(name, {}).update(values)
+        if "template" in change.get("spec", {}):
+            self.do(self._roll_out(found))
+        elif "replicas" in change.get("spec", {}):
+            self._scale(found, change["spec"]["replicas"])
+        return self.put(path, found)
+
+    async def _roll_out(self, workload: Manifest) -> None:
+        """One after the other, each when the one before it is ready again."""
+        for pod in self._of(workload):
+            self.delete_pod(path_of(pod))
+            while not all(one["status"]["conditions"] for one in self._of(workload)):
+                await asyncio.sleep(0.01)
+
+    def _scale(self, workload: Manifest, count: int) -> None:
+        """The pod that is cheapest to delete goes, or the last one."""
+        pods = self._of(workload)
+        workload["spec"]["replicas"] = count
+        for pod in sorted(pods, key=_cost)[: max(0, len(pods) - count)]:
+            self.delete_pod(path_of(pod))
+        free = sorted(set(range(count)) - {pod["owner"][1] for pod in self._of(workload)})
+        for index in free[: count - len(self._of(workload))]:
+            self.spawn(workload, index)
+
+    def _of(self, workload: Manifest) -> list[Manifest]:
+        return [pod for pod in self.pods() if pod["owner"][0] is workload]
+
+    def _evict(self, path: str, body: Manifest) -> web.Response:
+        if self.budget:
+            return web.json_response({"message": self.budget}, status=429)
+        return self._delete(path, body["deleteOptions"])
 
     def _delete(self, path: str, options: Manifest) -> web.Response:
         found = self.objects.get(path)
@@ -337,6 +376,18 @@ def rights_of(method: str, path: str, *, is_watch: bool) -> set[Right]:
     if method == "GET" and not named:
         return {("watch" if is_watch else "list", group, whole)}
     return {(VERBS[method], group, whole)}
+
+
+def path_of(pod: Manifest) -> str:
+    """Where the API has a pod."""
+    return f"/api/v1/namespaces/{pod['metadata']['namespace']}/pods/{pod['metadata']['name']}"
+
+
+def _cost(pod: Manifest) -> tuple[int, int]:
+    """What goes first when a workload shrinks."""
+    annotations = pod["metadata"].get("annotations", {})
+    cost = int(annotations.get("controller.kubernetes.io/pod-deletion-cost", "0"))
+    return (0 if pod["owner"][0]["kind"] == "StatefulSet" else cost, -pod["owner"][1])
 
 
 def _shown(found: Manifest) -> Manifest:

@@ -11,6 +11,8 @@ from harness.cluster.dapr import APP_ID
 from harness.cluster.local import LocalBackEnd
 from harness.cluster.pods import PodTemplate
 from harness.errors import UsageError
+from harness.faults import FAULTS, ON_CLUSTER_ONLY
+from harness.faults.control_plane import ServerKill
 from harness.plan import slots_of
 from harness.protocols import Component
 from harness.provide.data import components_folder
@@ -19,8 +21,6 @@ from harness.runner.order import Order, engine_of
 IMAGE = "ONCEPROOF_WORKER_IMAGE"
 STORES = ("redis", "none")
 """Those that are reached over the network, and none."""
-SERVERS = ("kill_scheduler", "kill_placement")
-UNTOLD = ("leader", "follower")
 PLACEHOLDER = "HARNESS:PORT"
 
 
@@ -59,7 +59,7 @@ def problems_of_platform(arguments: argparse.Namespace, orders: list[Order]) -> 
                 ("--yes-this-cluster", "yes_this_cluster"),
             )
             if getattr(arguments, name, "")
-        ]
+        ] + _on_cluster_only(orders)
     problems = []
     if not image_of(arguments):
         problems.append(
@@ -78,7 +78,7 @@ def problems_of_platform(arguments: argparse.Namespace, orders: list[Order]) -> 
             f"fault {fault.kind}: on Kubernetes a StatefulSet brings back at once whichever "
             "it is; leave down_s at 0 and name no leader or follower"
             for fault in scenario.faults
-            if fault.kind in SERVERS
+            if isinstance(FAULTS.get(fault.kind), ServerKill)
             and (fault.down_s != 0 or fault.member in ("leader", "follower"))
         ]
         keeps_own = order.own is None and engine_of(order).recovery == "assisted"
@@ -88,6 +88,16 @@ def problems_of_platform(arguments: argparse.Namespace, orders: list[Order]) -> 
                 f"{', '.join(STORES)}"
             )
     return list(dict.fromkeys(problems))
+
+
+def _on_cluster_only(orders: list[Order]) -> list[str]:
+    """Faults that local pods cannot have, each once."""
+    kinds = dict.fromkeys(fault.kind for order in orders for fault in order.scenario.faults)
+    return [
+        f"fault {kind} goes with --platform kubernetes only: {ON_CLUSTER_ONLY[kind]}"
+        for kind in kinds
+        if kind in ON_CLUSTER_ONLY
+    ]
 
 
 def image_of(arguments: argparse.Namespace) -> str:
@@ -123,6 +133,7 @@ def back_end_of(
         needs_dapr=any(spec.needs_dapr for spec in specs),
         needs_volumes=any(spec.recovery == "assisted" for spec in specs),
         is_sure=arguments.yes_this_cluster,
+        faults=frozenset(fault.kind for order in orders for fault in order.scenario.faults),
     )
     facts["pods"] = f"Kubernetes pods: {found.version}, context {found.context}"
     if found.dapr:

@@ -37,6 +37,7 @@ class LocalPlatform:
     """Watches one run's pods and brings them back. Implements Platform."""
 
     control_plane = None
+    workload = None
 
     def __init__(
         self,

@@ -1,6 +1,13 @@
 """What strikes, in one registry. Each acts through Stage only."""
 
-from harness.faults.control_plane import KillPlacement, KillScheduler
+from harness.faults.control_plane import (
+    KillInjector,
+    KillInjectorAndPod,
+    KillOperator,
+    KillPlacement,
+    KillScheduler,
+    KillSentry,
+)
 from harness.faults.crashes import CrashStep
 from harness.faults.drops import DropAnswer
 from harness.faults.kills import KillAll, KillPod, KillSidecar, KillWorker
@@ -14,6 +21,7 @@ from harness.faults.swaps import (
     BrokerSwapReload,
     ComponentSpoiled,
 )
+from harness.faults.workloads import EvictPod, RolloutRestart, ScaleDown
 from harness.protocols import Fault
 
 FAULTS: dict[str, Fault] = {
@@ -33,4 +41,21 @@ FAULTS: dict[str, Fault] = {
     "broker_loss": BrokerLoss(),
     "kill_scheduler": KillScheduler(),
     "kill_placement": KillPlacement(),
+    "kill_sentry": KillSentry(),
+    "kill_operator": KillOperator(),
+    "kill_injector": KillInjector(),
+    "kill_injector_and_pod": KillInjectorAndPod(),
+    "evict_pod": EvictPod(),
+    "rollout_restart": RolloutRestart(),
+    "scale_down": ScaleDown(),
 }
+_NO_SERVER = "local sidecars read files and have no certificates, so that no {} is there to strike"
+ON_CLUSTER_ONLY = {
+    "kill_sentry": _NO_SERVER.format("sentry"),
+    "kill_operator": _NO_SERVER.format("operator"),
+    "kill_injector": _NO_SERVER.format("injector"),
+    "kill_injector_and_pod": _NO_SERVER.format("injector"),
+    "evict_pod": "a cluster's API evicts; kill_pod with grace: true ends a local pod so",
+    "scale_down": "a cluster's API scales; kill_pod with grace: true ends a local pod for a while",
+}
+"""Kind -> why local pods cannot have it, and what comes near."""

@@ -28,6 +28,7 @@ class RunStage:
     ) -> None:
         self.switchboard = switchboard
         self.control_plane = control_plane
+        self.workload = platform.workload
         self._platform = platform
         self.witness = witness
 

@@ -286,6 +286,38 @@ def test_only_what_a_dead_command_left_is_removed_by_the_doctor(
     assert "1 namespaces removed" in said
 
 
+@pytest.mark.parametrize(
+    ("kind", "right"),
+    [
+        ("evict_pod", "pods/eviction"),
+        ("rollout_restart", "deployments"),
+        ("scale_down", "statefulsets/scale"),
+    ],
+)
+def test_a_fault_asks_for_the_rights_that_it_takes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, right: str
+) -> None:
+    """Before the run, and only a run that has it."""
+    verb = "create" if kind == "evict_pod" else "patch"
+
+    async def looked(*kinds: str) -> Found:
+        async with cluster(tmp_path) as (double, file):
+            monkeypatch.setenv("KUBECONFIG", str(file))
+            double.denied.add((verb, right))
+            async with await Api.connect("") as api:
+                return await look(
+                    api,
+                    needs_dapr=False,
+                    needs_volumes=False,
+                    is_sure=True,
+                    faults=frozenset(kinds),
+                )
+
+    assert asyncio.run(looked("kill_pod")).version
+    with pytest.raises(UsageError, match=f"no right to {verb} {right}"):
+        asyncio.run(looked(kind))
+
+
 def asked(*words: str) -> argparse.Namespace:
     return parser().parse_args(["run", "baseline", *words])
 
@@ -295,6 +327,11 @@ def asked(*words: str) -> argparse.Namespace:
     [
         (["--platform", "kubernetes"], "no image of the workers"),
         (["--context", "x"], "--context goes with --platform kubernetes only"),
+        (
+            ["--set", 'faults=[{"kind":"evict_pod"}]'],
+            "kill_pod with grace: true ends a local pod so",
+        ),
+        (["--set", 'faults=[{"kind":"kill_sentry"}]'], "no sentry is there to strike"),
         (
             ["--platform", "kubernetes", "--worker-image", "w", "--store", "postgres"],
             "store postgres is not reached",

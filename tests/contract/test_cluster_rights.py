@@ -105,6 +105,12 @@ async def lived(back_end: KubernetesBackEnd, folder: Path, *, is_assisted: bool)
                 await platform.healed("agents-1", struck, deadline_s=10)
             struck = await platform.retire("agents-1")
             await platform.healed("agents-1", struck, deadline_s=10)
+            assert platform.workload is not None
+            struck = await platform.workload.evict("agents-1")
+            await platform.healed("agents-1", struck, deadline_s=10)
+            struck = await platform.workload.roll_out()
+            await platform.healed("agents-1", struck, deadline_s=10)
+            await platform.workload.scale_down("agents-1")
             async with await Api.connect() as api:
                 await why_not_ready(
                     api, platform.namespace, needs_dapr=True, asked_count=1, identity_url=""

@@ -7,94 +7,39 @@ from dataclasses import dataclass, field, replace
 import pytest
 
 from harness.errors import HarnessError
-from harness.faults import FAULTS
-from harness.plan import HeldCall, PlannedFault
+from harness.faults import FAULTS, ON_CLUSTER_ONLY
+from harness.faults.control_plane import ServerKill
+from harness.plan import HeldCall
 from harness.protocols import (
-    ControlPlane,
     EngineSpec,
     Fault,
     Healed,
     Progress,
     Struck,
-    Switchboard,
-    Witness,
 )
+from tests.contract.fault_stand import FakeControlPlane, FakeStage, SilentWitness, planned
 
 OF_A_CALL = ("drop_answer", "crash_step")
 """Faults that meet calls at the witness, and have tests of their own."""
 SWAPS = tuple(name for name in FAULTS if name.startswith(("broker_", "component_")))
 """Faults of the broker, which have tests of their own."""
-SERVERS = ("kill_scheduler", "kill_placement")
+SERVERS = tuple(
+    name
+    for name, fault in FAULTS.items()
+    if isinstance(fault, ServerKill) and name != "kill_injector_and_pod"
+)
 """Faults of what all sidecars share, which touch no pod."""
+OF_A_CLUSTER = (*ON_CLUSTER_ONLY, "rollout_restart")
+"""Faults that a cluster's API does, which have tests of their own."""
 KILLS = pytest.mark.parametrize(
     "fault",
-    [fault for fault in FAULTS.values() if fault.kind not in (*OF_A_CALL, *SWAPS, *SERVERS)],
+    [
+        fault
+        for fault in FAULTS.values()
+        if fault.kind not in (*OF_A_CALL, *SWAPS, *SERVERS, *OF_A_CLUSTER)
+    ],
 )
 EVERY = pytest.mark.parametrize("fault", list(FAULTS.values()), ids=list(FAULTS))
-
-
-class SilentWitness:
-    """Faults leave no marks: the conductor does."""
-
-    async def note(self, kind: str, subject: str, detail: dict[str, object]) -> int:
-        raise AssertionError(f"a fault posted {kind} itself")
-
-    async def progress(self) -> Progress:
-        raise AssertionError("a fault asked for the progress itself")
-
-    async def place(self, holds: Sequence[HeldCall]) -> None:
-        raise AssertionError("a fault placed a hold: its call might have passed already")
-
-    async def caller_held(self, call: HeldCall, *, deadline_s: float) -> str:
-        raise AssertionError(f"nobody is held at {call}")
-
-    async def release(self, holds: Sequence[HeldCall]) -> bool:
-        return True
-
-    async def drop(self, slot: str, count: int, *, deadline_s: float) -> tuple[int, ...]:
-        assert deadline_s > 0
-        return tuple(range(1, count + 1))
-
-
-@dataclass
-class FakeStage:
-    """Heals when it is told to."""
-
-    witness: Witness = field(default_factory=SilentWitness)
-    ready: bool = True
-    kills: list[tuple[str, str]] = field(default_factory=list)
-    waits: list[tuple[str, Struck, float]] = field(default_factory=list)
-    may_heal: asyncio.Event = field(default_factory=asyncio.Event)
-    switchboard: Switchboard | None = None
-    control_plane: ControlPlane | None = None
-
-    def slots(self) -> tuple[str, ...]:
-        return ("agents-1", "agents-2")
-
-    def caller(self, slot: str) -> str:
-        return f"{slot}.{1 + sum(struck == slot for struck, _ in self.kills)}"
-
-    def is_ready(self, slot: str) -> bool:
-        return self.ready
-
-    async def kill(self, slot: str, part: str) -> Struck:
-        victim = self.caller(slot)
-        self.kills.append((slot, part))
-        return Struck(victims=(victim,), proof=f"{part} of {victim}: signal SIGKILL")
-
-    async def retire(self, slot: str) -> Struck:
-        return await self.kill(slot, "retire")
-
-    async def healed(self, slot: str, after: Struck, *, deadline_s: float) -> Healed:
-        self.waits.append((slot, after, deadline_s))
-        await self.may_heal.wait()
-        return Healed(caller=self.caller(slot), parts_ns={"total": 1})
-
-
-def planned(fault: Fault) -> PlannedFault:
-    return PlannedFault(
-        name=f"{fault.kind}-1", kind=fault.kind, slot="agents-2", at_ratio=0.5, in_flight_min=1
-    )
 
 
 def spec(*, needs_dapr: bool) -> EngineSpec:
@@ -132,7 +77,11 @@ def test_a_victim_that_is_down_already_is_not_armed(fault: Fault) -> None:
 
 @pytest.mark.parametrize(
     "fault",
-    [fault for fault in FAULTS.values() if fault.kind not in ("crash_step", *SWAPS, *SERVERS)],
+    [
+        fault
+        for fault in FAULTS.values()
+        if fault.kind not in ("crash_step", *SWAPS, *SERVERS, *OF_A_CLUSTER)
+    ],
 )
 def test_firing_strikes_the_planned_slot_once_and_comes_back_with_proof(fault: Fault) -> None:
     """Whom, and what the operating system says of it."""
@@ -360,24 +309,6 @@ def test_a_run_without_messages_has_nothing_to_swap(kind: str) -> None:
     """An error of the run's, not a strike."""
     with pytest.raises(HarnessError, match="no messages"):
         asyncio.run(FAULTS[kind].fire(FakeStage(), planned(FAULTS[kind])))
-
-
-@dataclass
-class FakeControlPlane:
-    """Writes down what it is asked, and heals when it is told to."""
-
-    asked: list[tuple[object, ...]] = field(default_factory=list)
-    may_heal: asyncio.Event = field(default_factory=asyncio.Event)
-
-    async def kill(self, part: str, member: str, *, is_graceful: bool) -> Struck:
-        self.asked.append((part, member, is_graceful))
-        return Struck(victims=(), proof="signal SIGKILL")
-
-    async def restore(self, *, after_s: float | None, deadline_s: float) -> Healed:
-        assert 0 < deadline_s <= 300
-        self.asked.append((after_s,))
-        await self.may_heal.wait()
-        return Healed(caller="back", parts_ns={"total": 1})
 
 
 @pytest.mark.parametrize("kind", SERVERS)

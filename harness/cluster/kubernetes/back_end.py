@@ -54,7 +54,14 @@ class KubernetesBackEnd:
         """See BackEnd; only the kubelet sees them."""
         return False
 
-    def look(self, *, needs_dapr: bool, needs_volumes: bool, is_sure: bool) -> Found:
+    def look(
+        self,
+        *,
+        needs_dapr: bool,
+        needs_volumes: bool,
+        is_sure: bool,
+        faults: frozenset[str] = frozenset(),
+    ) -> Found:
         """Look at the cluster before anything is started; also finds the address of this machine.
 
         Raises:
@@ -65,7 +72,11 @@ class KubernetesBackEnd:
         async def looked() -> Found:
             async with await Api.connect(self.context) as api:
                 found = await look(
-                    api, needs_dapr=needs_dapr, needs_volumes=needs_volumes, is_sure=is_sure
+                    api,
+                    needs_dapr=needs_dapr,
+                    needs_volumes=needs_volumes,
+                    is_sure=is_sure,
+                    faults=faults,
                 )
                 self.dapr_namespace = found.dapr_namespace or self.dapr_namespace
                 self.host = self.host or address_towards(api.context.server)

@@ -29,6 +29,7 @@ from harness.cluster.kubernetes.manifests import (
 from harness.cluster.kubernetes.slots import PARTS, Change, KubernetesPod, Slots
 from harness.cluster.kubernetes.states import PodState, state_of
 from harness.cluster.kubernetes.waiting import why_not_ready
+from harness.cluster.kubernetes.workload import ClusterWorkload
 from harness.errors import HarnessError, MachineError
 from harness.protocols import Healed, Pod, Struck
 
@@ -87,6 +88,11 @@ class KubernetesPlatform:
     _bare: set[str] = field(default_factory=set)
     """Uids of pods that lack their sidecar, and were told of."""
     _is_running: bool = False
+
+    @property
+    def workload(self) -> ClusterWorkload:
+        """See Platform."""
+        return ClusterWorkload(platform=self, clock=self.clock)
 
     @property
     def by_slot(self) -> dict[str, KubernetesPod]:
@@ -149,7 +155,7 @@ class KubernetesPlatform:
     async def kill(self, slot: str, part: str) -> Struck:
         """See Platform: a pod is deleted without grace, a container's process killed."""
         pod = self.by_slot[slot]
-        victim = self._about_to_strike(pod)
+        victim = self.about_to_strike(pod)
         if part == "pod":
             return await self._delete(pod, victim, grace_s=0)
         container = PARTS[part]
@@ -180,7 +186,7 @@ class KubernetesPlatform:
     async def retire(self, slot: str) -> Struck:
         """See Platform: a pod is deleted with its grace."""
         pod = self.by_slot[slot]
-        return await self._delete(pod, self._about_to_strike(pod), grace_s=GRACE_S)
+        return await self._delete(pod, self.about_to_strike(pod), grace_s=GRACE_S)
 
     async def healed(self, slot: str, after: Struck, *, deadline_s: float) -> Healed:
         """See Platform."""
@@ -219,11 +225,18 @@ class KubernetesPlatform:
         assert self._api is not None
         return self._api
 
-    def _about_to_strike(self, pod: KubernetesPod) -> str:
+    def about_to_strike(self, pod: KubernetesPod, *, leaves: bool = False) -> str:
+        """Remember how a pod is, and that it ``leaves`` by a fault; its caller."""
+        if leaves:
+            self.expect_to_leave(pod.uid)
         self._strikes[pod.slot] = _Strike(
             uid=pod.uid, restarts=pod.restarts(), at_ns=self.clock.monotonic_ns()
         )
         return pod.caller
+
+    def expect_to_leave(self, uid: str) -> None:
+        """A fault of ours ends this pod."""
+        self._struck_uids.add(uid)
 
     def _excuse(self, uid: str, part: str) -> None:
         self._excused[uid, part] = self._excused.get((uid, part), 0) + 1
@@ -232,19 +245,19 @@ class KubernetesPlatform:
         name, uid = pod.name, pod.uid
         if not uid or uid in self.slots.leaving:
             return Struck(victims=(), proof="")
-        self._struck_uids.add(uid)
+        self.expect_to_leave(uid)
         pod.is_ready = False
         await self._tell()
         if not await self.api.delete("Pod", self.namespace, name, grace_s=grace_s, uid=uid):
             return Struck(victims=(), proof="")
-        await self._until_pod_gone(name, uid)
+        await self.until_pod_gone(name, uid)
         return Struck(
             victims=(victim,),
             proof=f"pod {name} (uid {uid}) deleted with grace {grace_s} s; its object is gone",
         )
 
-    async def _until_pod_gone(self, name: str, uid: str) -> None:
-        """By asking: the stream of changes may be behind."""
+    async def until_pod_gone(self, name: str, uid: str) -> None:
+        """Wait until a pod's object is gone; by asking, as the stream of changes may be behind."""
         until_ns = self.clock.monotonic_ns() + int(GONE_S * 1e9)
         while self.clock.monotonic_ns() < until_ns:
             try:

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from harness.cluster.kubernetes.api import Api, ApiError, Manifest
-from harness.cluster.kubernetes.rights import BASE, DAPR, VOLUMES
+from harness.cluster.kubernetes.rights import BASE, DAPR, FAULTS, VOLUMES
 from harness.errors import UsageError
 
 DAPR_MINOR = "1.18"
@@ -26,7 +26,14 @@ class Found:
     dapr_namespace: str
 
 
-async def look(api: Api, *, needs_dapr: bool, needs_volumes: bool, is_sure: bool) -> Found:
+async def look(
+    api: Api,
+    *,
+    needs_dapr: bool,
+    needs_volumes: bool,
+    is_sure: bool,
+    faults: frozenset[str] = frozenset(),
+) -> Found:
     """Look at a cluster; nothing is changed.
 
     Raises:
@@ -36,6 +43,7 @@ async def look(api: Api, *, needs_dapr: bool, needs_volumes: bool, is_sure: bool
     version = str((await api.get("/version")).get("gitVersion", "unknown"))
     problems = [] if is_sure else _looks_precious(api)
     rights = BASE + (DAPR if needs_dapr else ()) + (VOLUMES if needs_volumes else ())
+    rights += tuple(right for kind in sorted(faults) for right in FAULTS.get(kind, ()))
     missing = [right for right in rights if not await _may(api, right)]
     if missing:
         problems.append(

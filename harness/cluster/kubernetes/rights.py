@@ -36,7 +36,19 @@ DAPR = (
 """Where pods get a sidecar."""
 VOLUMES = _on("storage.k8s.io", "storageclasses", "list")
 """Where slots keep a state of their own."""
-ALL = (*BASE, *DAPR, *VOLUMES)
+FAULTS = {
+    "evict_pod": _on("", "pods/eviction", "create"),
+    "rollout_restart": (
+        *_on("apps", "deployments", "patch"),
+        *_on("apps", "statefulsets", "patch"),
+    ),
+    "scale_down": (
+        *_on("apps", "deployments/scale", "patch"),
+        *_on("apps", "statefulsets/scale", "patch"),
+    ),
+}
+"""Fault -> what it takes beyond that."""
+ALL = (*BASE, *DAPR, *VOLUMES, *(right for rights in FAULTS.values() for right in rights))
 
 
 def rules(rights: Iterable[Right]) -> list[dict[str, list[str]]]:
