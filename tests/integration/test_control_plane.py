@@ -29,7 +29,7 @@ def test_a_scheduler_of_three_dies_and_takes_part_again(tmp_path: Path) -> None:
     except MachineError as error:
         pytest.skip(str(error))
     clock = SystemClock()
-    processes = Processes(run="test-control-plane", logs=tmp_path / "logs", clock=clock)
+    processes = Processes(run=tmp_path, logs=tmp_path / "logs", clock=clock)
     plane = ControlPlane(
         commands=DaprCommands(
             daprd=runtime.daprd, placement=runtime.placement, scheduler=runtime.scheduler

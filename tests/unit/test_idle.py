@@ -68,7 +68,7 @@ def test_active_actors_come_from_the_sidecars_metadata(
 
     async def scene() -> dict[str, float]:
         clock = ManualClock(now_ns=1)
-        processes = Processes(run="idle", logs=tmp_path, clock=clock)
+        processes = Processes(run=tmp_path, logs=tmp_path, clock=clock)
         async with httpx.AsyncClient(transport=httpx.MockTransport(serve)) as http:
             template = PodTemplate(
                 worker=("true",), environ={}, witness="", state=tmp_path, sidecar=None

@@ -31,7 +31,7 @@ def test_workers_that_subscribe_get_no_declared_subscriptions(
     tmp_path: Path, is_declared: bool
 ) -> None:
     """Else two subscriptions would share a topic; the policies they get all the same."""
-    processes = Processes(run="test", logs=tmp_path, clock=SystemClock())
+    processes = Processes(run=tmp_path, logs=tmp_path, clock=SystemClock())
     place = BrokerPlace(folder=tmp_path, processes=processes, ports=Ports(1))
     board = RunSwitchboard(
         brokers={"in-memory": make_broker("in-memory", place)},
