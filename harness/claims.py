@@ -10,6 +10,7 @@ import msgspec
 import yaml
 
 from harness.errors import UsageError
+from harness.plan import LOCAL, PLATFORMS
 from harness.verdict import PROMISE_KEYS
 
 FILE = Path(__file__).resolve().parents[1] / "scenarios" / "claims.yaml"
@@ -31,6 +32,8 @@ class ClaimTest:
     span; ``outlives``: every trace of an agent that a kill interrupted goes on after it."""
     broker: str = ""
     """The broker of the run; empty for whichever it has."""
+    platform: str = LOCAL
+    """Where the pods of the run lived."""
     confirms: str = "valid"
     """valid: the claim is confirmed when the promise holds; invalid: when it is refuted."""
     why: str = ""
@@ -117,6 +120,8 @@ def _problems_of(claim: Claim, samples: list[str]) -> list[str]:
     for test in claim.tests:
         if (test.promise in PROMISE_KEYS) == (test.figure in FIGURES):
             found.append(f"say one promise or one figure, not {test.promise!r} {test.figure!r}")
+        if test.platform not in PLATFORMS:
+            found.append(f"platform is {test.platform!r}, expected {' or '.join(PLATFORMS)}")
         if test.confirms not in CONFIRMS:
             found.append(f"confirms is {test.confirms!r}, expected {' or '.join(CONFIRMS)}")
     return [f"{claim.place}: {text}" for text in found]

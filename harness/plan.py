@@ -23,6 +23,8 @@ SPIKE_RATIO, SPIKE_AT, SPIKE_SPAN = 0.5, 0.4, 0.02
 arrivals and for which part of it."""
 HEARING = ("event", "parked")
 """Patterns whose agents wait for an event."""
+LOCAL, KUBERNETES = PLATFORMS = ("local", "kubernetes")
+"""Where pods can live."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +35,8 @@ class Cell:
     variant: str = "default"
     store: str = "none"
     broker: str = "none"
+    platform: str = LOCAL
+    """A name of `PLATFORMS`."""
     repeat: int = 0
 
 

@@ -341,7 +341,8 @@ class RunResult:
 
     schema: int = SCHEMA
     name: str
-    """<scenario>.<engine>:<variant>.<store>.<broker>.<repeat>"""
+    """<scenario>.<engine>:<variant>.<store>.<broker>.<repeat>; the platform stands before the
+    repeat where it is another than local."""
     scenario: str
     summary: str
     engine: str
@@ -410,6 +411,14 @@ class RunResult:
     """None in a run that collected no spans."""
     state_store: StateStore | None = None
     """None in a run without a store, and in results of before it was shown."""
+    platform: str = "local"
+    """Where its pods lived, as in `harness.plan.PLATFORMS`."""
+
+    @property
+    def is_on_kubernetes(self) -> bool:
+        """Results of before the platform was a field say so in their environment only."""
+        told = self.environment.get("pods", "").startswith("Kubernetes")
+        return self.platform == "kubernetes" or told
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -99,8 +99,9 @@ class Column:
 
     @property
     def label(self) -> str:
-        """Engine and scenario, on one line."""
-        return f"{self.engine} in {wording.one_line(self.run.scenario)}"
+        """Engine and scenario, and the platform where it is not local, on one line."""
+        where = " on Kubernetes" if self.run.is_on_kubernetes else ""
+        return f"{self.engine} in {wording.one_line(self.run.scenario)}{where}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,9 +177,14 @@ def run_detail(run: RunResult) -> str:
     parts = [run.scenario]
     parts += [f"store {run.store}"] if run.store not in ("", "none") else []
     parts += [f"broker {run.broker}"] if run.broker not in ("", "none") else []
-    parts += ["on Kubernetes"] if run.environment.get("pods", "").startswith("Kubernetes") else []
+    parts += ["on Kubernetes"] if run.is_on_kubernetes else []
     parts += [f"repeat {run.repeat}"] if run.repeat else []
     return wording.one_line(" · ".join(parts))
+
+
+def kind_of_pod(run: RunResult) -> str:
+    """A pod is called local until it was one of Kubernetes."""
+    return "Kubernetes pod" if run.is_on_kubernetes else "local pod"
 
 
 def run_state(run: RunResult) -> State:

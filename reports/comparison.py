@@ -46,9 +46,10 @@ def _rows(columns: list[Column]) -> list[Row]:
 
 
 def _name(column: Column) -> str:
-    """Engine and variant; the store only where it is not the usual one."""
+    """Engine and variant; store and platform only where they are not the usual ones."""
     run = column.run
     places = [place for place in (run.store, run.broker) if place not in ("", "none", "redis")]
+    places += ["Kubernetes"] if run.is_on_kubernetes else []
     return " ".join([column.engine, *(f"({place})" for place in places)])
 
 

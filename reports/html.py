@@ -21,6 +21,7 @@ from reports.gate import GateResult
 from reports.gate_section import gate_section
 from reports.glossary import GLOSSARY
 from reports.overview import at_a_glance, environments, exit_meaning
+from reports.platforms import platform_tables
 from reports.room import COLUMNS_MAX, rooms
 from reports.scoreboard import scoreboard
 from reports.sections import drawn, run_view
@@ -70,6 +71,7 @@ def render_html(
             glance=at_a_glance(matrix, has_verdict=not is_wide) if many else None,
             tracings=tracings(matrix) if many else None,
             stores=tuple(store_tables(matrix)),
+            platforms=tuple(platform_tables(matrix)),
             comparisons=drawn(comparison_drawings(matrix), "comparison"),
             run_views=[
                 run_view(column, room, differing, directory)

@@ -15,6 +15,7 @@ from reports.commits import commits_table
 from reports.compare import Column
 from reports.concerns import concerns
 from reports.overview import at_a_glance, environments, exit_meaning
+from reports.platforms import platform_tables
 from reports.promises import promise_table
 from reports.room import COLUMNS_MAX
 from reports.scoreboard import scoreboard
@@ -82,7 +83,7 @@ def _top(matrix: MatrixResult) -> Iterator[str]:
     yield ""
     yield from fenced(matrix.command)
     glance = at_a_glance(matrix) if len(matrix.runs) > 1 else None
-    for table in (*store_tables(matrix), glance, tracings(matrix)):
+    for table in (*store_tables(matrix), *platform_tables(matrix), glance, tracings(matrix)):
         if table is not None:
             yield ""
             yield from draw(table)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from harness.results import Distribution, FaultRow, RunResult, Series
 from reports import intervals, messages, wording
 from reports.client import client_table
+from reports.compare import kind_of_pod
 from reports.footprint import footprint
 from reports.intervals import mean_range
 from reports.stores import store_table
@@ -393,11 +394,6 @@ def agents(run: RunResult) -> Table:
     )
 
 
-def _kind_of_pod(run: RunResult) -> str:
-    """A pod is called local until it was one of Kubernetes."""
-    return "Kubernetes pod" if "Kubernetes" in run.environment.get("pods", "") else "local pod"
-
-
 def _load_note(run: RunResult) -> str:
     offered = (
         f"{decimal(run.offered_per_s)} agents/s offered"
@@ -405,7 +401,7 @@ def _load_note(run: RunResult) -> str:
         else "all agents offered at once"
     )
     parts = [
-        f"{offered} on {counted(run.pods, _kind_of_pod(run))}",
+        f"{offered} on {counted(run.pods, kind_of_pod(run))}",
         f"{decimal(run.agents_per_s)} agents/s and {decimal(run.steps_per_s)} steps/s over "
         f"{seconds(run.load_s)}",
     ]

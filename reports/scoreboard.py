@@ -41,7 +41,7 @@ class BoardRow:
 
     column: Column
     place: str
-    """Store, broker and repeat, where they say something."""
+    """Store, broker, platform and repeat, where they say something."""
     marks: tuple[Mark, ...]
 
 
@@ -83,6 +83,7 @@ def scoreboard(matrix: MatrixResult) -> Scoreboard:
 def _row(column: Column) -> BoardRow:
     run = column.run
     parts = [part for part in (run.store, run.broker) if part not in ("", "none")]
+    parts += ["Kubernetes"] if run.is_on_kubernetes else []
     parts += [f"repeat {run.repeat}"] if run.repeat else []
     marks = []
     for promise in PROMISES:

@@ -9,7 +9,7 @@ from harness.measures.state_store import SHOWN
 from harness.results import MatrixResult, RunResult
 from harness.state_store import StateStore, StoreCheck, StoreFigure
 from reports import wording
-from reports.compare import Column, columns
+from reports.compare import Column, columns, kind_of_pod
 from reports.tables import Head, Table, Value, number, text
 from reports.wording import NONE, count, decimal
 
@@ -33,7 +33,7 @@ def store_table(run: RunResult) -> Table | None:
     quote = wording.sentence(f"“{found.quote}” — {found.source}") if found.quote else ""
     return Table(
         key="store",
-        caption=f"The state store {run.store} under {wording.counted(run.pods, 'local pod')}",
+        caption=f"The state store {run.store} under {wording.counted(run.pods, kind_of_pod(run))}",
         head=(
             Head(text="What"),
             Head(text="Total", is_number=True),

@@ -3,6 +3,7 @@
 Pure; used by every form of a report. A string of an engine or an agent is only ever text here.
 """
 
+import os
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 
@@ -92,14 +93,15 @@ def run_place(run: RunResult, directory: Path | None) -> str:
     """The run's folder, as commands name it.
 
     Of an absolute directory the last two parts are kept: commands are meant for the folder that
-    holds runs/, and a page that travels says nothing about the machine it was made on.
+    holds runs/, and a page that travels says nothing about the machine it was made on. Runs of
+    several matrices on one page lie beside its folder.
     """
     own = run.directory or run.name
     if directory is None:
         return own
     if directory.name == PurePath(own).name:
         return str(_portable(directory))
-    return str(_portable(directory) / own)
+    return os.path.normpath(_portable(directory) / own)
 
 
 def repeat_line(run: RunResult, directory: Path | None) -> str:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 
-from harness.plan import Cell
+from harness.plan import PLATFORMS, Cell
 from harness.scenario import SCHEMA
 
 
@@ -343,6 +343,31 @@ SCALE = Matrix(
 )
 LATE = ("faults.0.progress_to=0.7",)
 """So that the last victim is back before the last agent ends: else L is unknown."""
+PLACED = (*("load.warm_up_agents=0", "pods=2", "run_s=240"), *MIX)
+PLACED_KILL = (
+    *("name=platforms_kill", "summary=the same kills of pods, on local pods and on Kubernetes"),
+    *PLACED,
+    *("load.agents=80", "faults.0.count=4", "faults.0.in_flight_min=4", "exposures_min=8", *LATE),
+)
+PLACED_CALM = (
+    *("name=platforms_calm", "summary=all agents at once, on local pods and on Kubernetes"),
+    *PLACED,
+    *("load.agents=60", "load.shape=at_once"),
+)
+PLATFORMS_BESIDE = Matrix(
+    name="platforms",
+    summary="local pods beside Kubernetes: the same seed, kills and agents on both; 12 min",
+    entries=tuple(
+        Entry(scenario=scenario, cell=replace(cell, platform=platform), overrides=overrides)
+        for cell, rate in ((DAPR, 3), (DAPR_AGENTS, 1.5))
+        for scenario, overrides in (
+            ("pod_kill", (*PLACED_KILL, f"load.rate_per_s={rate}")),
+            ("baseline", PLACED_CALM),
+        )
+        for platform in PLATFORMS
+    ),
+)
+"""8 cells; those on Kubernetes are skipped where no cluster is named."""
 CONTAINERS = ("faults.0.count=4", "faults.0.in_flight_min=4", "exposures_min=8", *LATE)
 DAPR_FAULTS = Matrix(
     name="dapr_faults",
@@ -412,6 +437,7 @@ MATRICES: dict[str, Matrix] = {
         DAPR_FAULTS,
         MESSAGES,
         STORES,
+        PLATFORMS_BESIDE,
         ALL,
     )
 }

@@ -150,11 +150,19 @@ def _add_claims(command: argparse.ArgumentParser) -> None:
 
 def _add_report(command: argparse.ArgumentParser) -> None:
     command.description = (
-        "Writes report.html, report.md and junit.xml into DIRECTORY from its results. Appends the "
-        "Markdown to $GITHUB_STEP_SUMMARY where that is set."
+        "Writes report.html, report.md and junit.xml into DIRECTORY from its results; of several, "
+        "one page of all their runs. Appends the Markdown to $GITHUB_STEP_SUMMARY where that is "
+        "set."
     )
     command.add_argument(
-        "directory", type=Path, metavar="DIRECTORY", help="of a matrix, or of one run"
+        "directories",
+        nargs="+",
+        type=Path,
+        metavar="DIRECTORY",
+        help="of a matrix, or of one run; several of one seed make one page",
+    )
+    command.add_argument(
+        "-o", "--output", type=Path, metavar="FOLDER", help="the page goes there instead"
     )
     command.add_argument("--junit", type=Path, metavar="FILE", help="JUnit XML there, too")
     command.add_argument(

@@ -9,7 +9,7 @@ from pathlib import Path
 import yaml
 
 from harness.cli.own import own_of
-from harness.cli.platform import problems_of_platform
+from harness.cli.platform import placed_orders
 from harness.engines.registry import ENGINES
 from harness.errors import UsageError
 from harness.plan import Cell, SweepSpec
@@ -45,7 +45,7 @@ def orders_of(arguments: argparse.Namespace) -> tuple[str, list[Order]]:
         found = problems_of_order(order)
         problems += [text for text in found if text not in problems]
     orders = [*orders, *_own_orders(arguments, orders, problems)]
-    problems += problems_of_platform(arguments, orders)
+    orders = placed_orders(arguments, orders, problems)
     problems += [
         f"two runs are called {name}; give one a name of its own, as in name=quiet"
         for name, count in Counter(order.name for order in orders).items()

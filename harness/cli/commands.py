@@ -13,17 +13,17 @@ from harness.cli.capacity import capacity
 from harness.cli.gating import gate_runs, make_baseline
 from harness.cli.job_summary import tell_job
 from harness.cli.own import own_again
-from harness.cli.platform import back_end_of, problems_of_platform
+from harness.cli.platform import placed_of, placed_orders
 from harness.cli.providing import provide
 from harness.cli.shrinking import Budget, shrink_kept, wanted_of
 from harness.cli.simulating import simulate_run
-from harness.cli.stored import matrix_of, result_of, run_folders
+from harness.cli.stored import joined, matrix_of, result_of, run_folders, stored_of
 from harness.cli.sweeping import problem_of_sweep, sweep_cluster
 from harness.engines.external.adapter import ENGINE as EXTERNAL
 from harness.errors import UsageError
 from harness.explain import explain
+from harness.plan import LOCAL
 from harness.provide.doctor import run_doctor
-from harness.results import MatrixResult
 from harness.runner.judge import read_judged
 from harness.runner.samples import run_samples
 from reports.article import render_claims
@@ -41,7 +41,7 @@ def run(arguments: argparse.Namespace) -> int:
         redis=arguments.redis,
         postgres=arguments.postgres,
         broker_urls=arguments.broker_url,
-        placed=back_end_of(arguments, orders),
+        placed=placed_of(arguments, orders),
         report=print,
     )
     if arguments.dry_run:
@@ -64,15 +64,17 @@ def repro(arguments: argparse.Namespace) -> int:
     plan = read_plan(arguments.run)
     own = own_again(arguments.run, plan.cell.engine, is_trusted=arguments.trust)
     orders = running.orders_like(plan, own)
-    if wrong := problems_of_platform(arguments, orders):
-        raise UsageError("\n  ".join(["cannot run:", *wrong]))
+    problems: list[str] = []
+    orders = placed_orders(arguments, orders, problems)
+    if problems:
+        raise UsageError("\n  ".join(["cannot run:", *problems]))
     provided = provide(
         orders,
         dapr_bin=arguments.dapr_bin,
         redis=arguments.redis,
         postgres=arguments.postgres,
         broker_urls=arguments.broker_url,
-        placed=back_end_of(arguments, orders),
+        placed=placed_of(arguments, orders),
         report=print,
     )
     return running.run_kept(
@@ -93,6 +95,11 @@ def shrink(arguments: argparse.Namespace) -> int:
         raise UsageError(
             f"{arguments.run} is a sweep, which is small already; name --victims and --points of "
             "`onceproof sweep` instead"
+        )
+    if plan.cell.platform != LOCAL:
+        raise UsageError(
+            f"{arguments.run} ran on {plan.cell.platform}, and tries of a shrink run on local "
+            "pods; see whether `onceproof repro --platform local` shows it, and shrink that run"
         )
     if plan.cell.engine == EXTERNAL:
         raise UsageError(
@@ -152,21 +159,22 @@ def check(arguments: argparse.Namespace) -> int:
 
 
 def report(arguments: argparse.Namespace) -> int:
-    """Write the page of a stored matrix, from the results of its runs."""
-    root: Path = arguments.directory
-    if (root / "matrix.json").exists():
-        matrix = matrix_of(root)
-    else:
-        only = result_of(root)
-        matrix = MatrixResult(
-            name=only.scenario,
-            seed=only.seed,
-            started_utc=only.environment.get("started", ""),
-            duration_s=only.load_s,
-            command=only.repeat_command,
-            exit_code=only.exit_code,
-            runs=(only,),
+    """Write the page of a stored matrix, or of several as one, from the results of their runs."""
+    first: Path = arguments.directories[0]
+    if len(arguments.directories) > 1 and arguments.output is None:
+        raise UsageError(
+            f"report of {len(arguments.directories)} folders: say where the page goes, as in "
+            "-o runs/together"
         )
+    root: Path = arguments.output or first
+    stored = [stored_of(path) for path in arguments.directories]
+    matrix = stored[0]
+    if arguments.output is not None:
+        matrix = joined(stored, arguments.directories, root)
+        try:
+            root.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UsageError(f"-o {root}: {error.strerror}; name another folder") from error
     written = list(write_pages(matrix, root))
     if arguments.junit is not None:
         written.append(write_junit(matrix, root, arguments.junit))

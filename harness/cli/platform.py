@@ -1,26 +1,30 @@
-"""The options that say where pods are to live, and the back end that they choose."""
+"""The options that say where pods are to live, and the back ends that they choose."""
 
 import argparse
 import os
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 from harness.cluster.back_end import BackEnd
 from harness.cluster.components import components_beside, write_component
 from harness.cluster.dapr import APP_ID
-from harness.cluster.local import LocalBackEnd
 from harness.cluster.pods import PodTemplate
 from harness.errors import UsageError
 from harness.faults import FAULTS, ON_CLUSTER_ONLY
 from harness.faults.control_plane import ServerKill
-from harness.plan import slots_of
+from harness.plan import KUBERNETES, PLATFORMS, slots_of
 from harness.protocols import Component
 from harness.provide.data import components_folder
+from harness.runner.blank import recovery_of
 from harness.runner.order import Order, engine_of
+from harness.runner.set_up import Placed
 
 IMAGE = "ONCEPROOF_WORKER_IMAGE"
 STORES = ("redis", "none")
 """Those that are reached over the network, and none."""
+NAMED_BY = ("KUBECONFIG", "KUBERNETES_SERVICE_HOST")
+"""Variables that lead to a cluster: of the user, and of a pod that this runs in."""
 PLACEHOLDER = "HARNESS:PORT"
 
 
@@ -28,7 +32,11 @@ def add_platform(command: argparse.ArgumentParser) -> None:
     """Add the group of options."""
     group = command.add_argument_group("where pods live", "see docs/kubernetes.md")
     group.add_argument(
-        "--platform", choices=("local", "kubernetes"), default="local", help="default: local"
+        "--platform",
+        default="",
+        metavar="NAME[,NAME]",
+        help=f"{' or '.join(PLATFORMS)}; with both, every run once on each (default: as the matrix "
+        "or the stored run has it, else local)",
     )
     group.add_argument("--context", default="", metavar="NAME", help="of the kubeconfig")
     group.add_argument(
@@ -47,57 +55,102 @@ def add_platform(command: argparse.ArgumentParser) -> None:
     )
 
 
-def problems_of_platform(arguments: argparse.Namespace, orders: list[Order]) -> list[str]:
-    """What makes these orders impossible on the chosen platform, before any cluster is asked."""
-    if getattr(arguments, "platform", "local") == "local":
+def placed_orders(
+    arguments: argparse.Namespace, orders: list[Order], problems: list[str]
+) -> list[Order]:
+    """The orders on the platforms that were asked for, each run once on each.
+
+    What cannot run on the one platform that was asked for is a problem; where there are both, it
+    is skipped.
+    """
+    asked = [name for name in getattr(arguments, "platform", "").split(",") if name]
+    problems += [
+        f"--platform: unknown {name!r}; known: {', '.join(PLATFORMS)}"
+        for name in asked
+        if name not in PLATFORMS
+    ]
+    found: list[Order] = []
+    for order in orders:
+        for platform in asked or (order.cell.platform,):
+            one = replace(order, cell=replace(order.cell, platform=platform))
+            if not asked or one not in found:
+                found.append(one)
+    reasons = {order.name: _obstacles(arguments, order) for order in found}
+    platforms = {order.cell.platform for order in found}
+    if KUBERNETES not in platforms:
+        problems += _needless_options(arguments)
+    if len(platforms) < 2:
+        told = (text for texts in reasons.values() for text in texts)
+        problems += [text for text in dict.fromkeys(told) if text not in problems]
+        return found
+    for order in found:
+        if order.cell.platform == KUBERNETES:
+            reasons[order.name] += _unnamed(arguments)
+    return [replace(order, why_skipped="; ".join(reasons[order.name])) for order in found]
+
+
+def _unnamed(arguments: argparse.Namespace) -> list[str]:
+    """Why no cluster can be meant, where one was asked for beside local pods."""
+    has_file = (Path.home() / ".kube" / "config").exists()
+    is_told = getattr(arguments, "context", "") or any(map(os.environ.get, NAMED_BY))
+    if is_told or has_file:
+        return []
+    return ["no cluster: set KUBECONFIG, name --context, or make one: `onceproof cluster up`"]
+
+
+def _needless_options(arguments: argparse.Namespace) -> list[str]:
+    return [
+        f"{option} goes with --platform kubernetes only"
+        for option, name in (
+            ("--context", "context"),
+            ("--worker-image", "worker_image"),
+            ("--reach", "reach"),
+            ("--yes-this-cluster", "yes_this_cluster"),
+        )
+        if getattr(arguments, name, "")
+    ]
+
+
+def _obstacles(arguments: argparse.Namespace, order: Order) -> list[str]:
+    """What makes an order impossible on its platform, before any cluster is asked."""
+    cell, scenario = order.cell, order.scenario
+    if cell.platform != KUBERNETES:
         return [
-            f"{option} goes with --platform kubernetes only"
-            for option, name in (
-                ("--context", "context"),
-                ("--worker-image", "worker_image"),
-                ("--reach", "reach"),
-                ("--yes-this-cluster", "yes_this_cluster"),
-            )
-            if getattr(arguments, name, "")
-        ] + _on_cluster_only(orders)
+            f"fault {kind} goes with --platform kubernetes only: {ON_CLUSTER_ONLY[kind]}"
+            for kind in dict.fromkeys(fault.kind for fault in scenario.faults)
+            if kind in ON_CLUSTER_ONLY
+        ]
+    if not hasattr(arguments, "platform"):
+        return [
+            "this command takes no cluster; run it with `onceproof run --platform kubernetes`, and "
+            "name the stored runs here"
+        ]
     problems = []
     if not image_of(arguments):
         problems.append(
             f"no image of the workers: name it with --worker-image or ${IMAGE}; see "
             "docs/kubernetes.md"
         )
-    for order in orders:
-        cell, scenario = order.cell, order.scenario
-        if cell.broker != "none":
-            problems.append(f"broker {cell.broker}: messages do not run on Kubernetes yet")
-        if scenario.tracing:
-            problems.append(f"{scenario.name}: spans are not taken on Kubernetes yet")
-        if "parked" in scenario.mix:
-            problems.append(f"{scenario.name}: parked agents are not measured on Kubernetes yet")
-        problems += [
-            f"fault {fault.kind}: on Kubernetes a StatefulSet brings back at once whichever "
-            "it is; leave down_s at 0 and name no leader or follower"
-            for fault in scenario.faults
-            if isinstance(FAULTS.get(fault.kind), ServerKill)
-            and (fault.down_s != 0 or fault.member in ("leader", "follower"))
-        ]
-        keeps_own = order.own is None and engine_of(order).recovery == "assisted"
-        if cell.store not in STORES and not (keeps_own and cell.store == "sqlite"):
-            problems.append(
-                f"store {cell.store} is not reached from a pod network yet; take one of "
-                f"{', '.join(STORES)}"
-            )
-    return list(dict.fromkeys(problems))
-
-
-def _on_cluster_only(orders: list[Order]) -> list[str]:
-    """Faults that local pods cannot have, each once."""
-    kinds = dict.fromkeys(fault.kind for order in orders for fault in order.scenario.faults)
-    return [
-        f"fault {kind} goes with --platform kubernetes only: {ON_CLUSTER_ONLY[kind]}"
-        for kind in kinds
-        if kind in ON_CLUSTER_ONLY
+    if cell.broker != "none":
+        problems.append(f"broker {cell.broker}: messages do not run on Kubernetes yet")
+    if scenario.tracing:
+        problems.append(f"{scenario.name}: spans are not taken on Kubernetes yet")
+    if "parked" in scenario.mix:
+        problems.append(f"{scenario.name}: parked agents are not measured on Kubernetes yet")
+    problems += [
+        f"fault {fault.kind}: on Kubernetes a StatefulSet brings back at once whichever "
+        "it is; leave down_s at 0 and name no leader or follower"
+        for fault in scenario.faults
+        if isinstance(FAULTS.get(fault.kind), ServerKill)
+        and (fault.down_s != 0 or fault.member in ("leader", "follower"))
     ]
+    keeps_own = order.own is None and recovery_of(order) == "assisted"
+    if cell.store not in STORES and not (keeps_own and cell.store == "sqlite"):
+        problems.append(
+            f"store {cell.store} is not reached from a pod network yet; take one of "
+            f"{', '.join(STORES)}"
+        )
+    return problems
 
 
 def image_of(arguments: argparse.Namespace) -> str:
@@ -105,17 +158,18 @@ def image_of(arguments: argparse.Namespace) -> str:
     return str(arguments.worker_image or os.environ.get(IMAGE, ""))
 
 
-def back_end_of(
-    arguments: argparse.Namespace, orders: list[Order]
-) -> tuple[BackEnd, dict[str, str]]:
-    """The back end, and facts about it; a cluster is looked at, unless nothing is to be started.
+def placed_of(arguments: argparse.Namespace, orders: list[Order]) -> dict[str, Placed]:
+    """The cluster, where runs are to be on one; it is looked at, unless nothing is to be started.
 
     Raises:
         UsageError: with everything that is wrong with the cluster.
         MachineError: it does not answer.
     """
-    if arguments.platform == "local":
-        return LocalBackEnd(), {}
+    away = [one for one in orders if one.cell.platform == KUBERNETES and not one.why_skipped]
+    return {KUBERNETES: _cluster_of(arguments, away)} if away else {}
+
+
+def _cluster_of(arguments: argparse.Namespace, orders: list[Order]) -> Placed:
     try:
         # Only here: its library is an extra, and takes more than a second to import.
         from harness.cluster.kubernetes.back_end import KubernetesBackEnd  # noqa: PLC0415
@@ -127,7 +181,7 @@ def back_end_of(
     back_end = KubernetesBackEnd(context=arguments.context, image=image, host=arguments.reach)
     facts = {"worker image": image, "pods": "Kubernetes pods, of a cluster that was not looked at"}
     if getattr(arguments, "dry_run", False):
-        return back_end, facts
+        return Placed(back_end=back_end, facts=facts)
     specs = [engine_of(order) for order in orders]
     found = back_end.look(
         needs_dapr=any(spec.needs_dapr for spec in specs),
@@ -139,7 +193,7 @@ def back_end_of(
     if found.dapr:
         facts["daprd"] = f"the cluster's own, {found.dapr}, namespace {found.dapr_namespace}"
     facts["witness"] = f"beside the harness, at {back_end.host}"
-    return back_end, facts
+    return Placed(back_end=back_end, facts=facts)
 
 
 def told(back_end: BackEnd, orders: list[Order]) -> str:

@@ -5,14 +5,13 @@ import importlib.metadata
 import os
 import platform
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from harness import __version__
-from harness.cluster.back_end import BackEnd
 from harness.cluster.dapr import DaprCommands
-from harness.cluster.local import LocalBackEnd
 from harness.errors import MachineError
+from harness.plan import LOCAL
 from harness.provide.brokers import by_broker, find_brokers
 from harness.provide.data import components_folder
 from harness.provide.postgres import PostgresServer, find_postgres
@@ -20,7 +19,7 @@ from harness.provide.redis import find_redis
 from harness.provide.runtime import find_runtime
 from harness.provide.server import Server
 from harness.runner.order import Order, brokers_of, engine_of
-from harness.runner.set_up import Provided
+from harness.runner.set_up import Placed, Provided
 
 
 def provide(
@@ -30,26 +29,24 @@ def provide(
     redis: str | None,
     postgres: str | None = None,
     broker_urls: Sequence[str] = (),
-    placed: tuple[BackEnd, dict[str, str]] | None = None,
+    placed: Mapping[str, Placed] | None = None,
     report: Callable[[str], None],
 ) -> Provided:
     """Find the runtime and the stores that these orders need, and only those.
 
-    ``placed`` is where pods are to live, with facts about it; None for this machine, which then
-    needs a runtime of Dapr. A machine without PostgreSQL, or without a broker, skips the runs that
-    need it.
+    ``placed`` are the platforms other than this machine, by name; runs on this one need a runtime
+    of Dapr. A machine without PostgreSQL, or without a broker, skips the runs that need it.
 
     Raises:
         UsageError: what the caller named cannot be used.
         MachineError: something is not to be had here.
     """
-    back_end, told = placed or (LocalBackEnd(), {})
-    facts = machine_facts() | told
+    orders = [order for order in orders if not order.why_skipped]
+    facts = machine_facts()
     dapr = None
     server: tuple[str, ...] = ()
     address = ""
-    is_local = isinstance(back_end, LocalBackEnd)
-    if is_local and any(engine_of(order).needs_dapr for order in orders):
+    if any(order.cell.platform == LOCAL and engine_of(order).needs_dapr for order in orders):
         runtime = find_runtime(dapr_bin, report)
         dapr = DaprCommands(
             daprd=runtime.daprd, placement=runtime.placement, scheduler=runtime.scheduler
@@ -79,7 +76,7 @@ def provide(
         facts=facts,
         postgres=database,
         missing=missing,
-        back_end=back_end,
+        placed=placed or {},
     )
 
 
@@ -95,6 +92,8 @@ def or_missing(
 
 def why_missing(order: Order, missing: dict[str, str]) -> str:
     """Why an order cannot run here; empty when it can."""
+    if order.why_skipped:
+        return order.why_skipped
     needed = (
         order.cell.store,
         *(f"broker {name}" for name in brokers_of(order.scenario, order.cell)),

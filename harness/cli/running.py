@@ -18,6 +18,7 @@ from harness.claims import load_claims
 from harness.cli.job_summary import tell_job
 from harness.cli.platform import told
 from harness.cli.providing import why_missing
+from harness.cli.stored import worst_of
 from harness.clock import NS_PER_S, SystemClock
 from harness.cluster.keeper import keep
 from harness.drafts import write_whole
@@ -73,6 +74,8 @@ def run_kept(
     )
     try:
         provided.back_end.sweep()
+        for place in provided.placed.values():
+            place.back_end.sweep()
     except OnceproofError as error:
         print(f"onceproof: left behind: {error}", file=sys.stderr)
         return 255
@@ -206,10 +209,7 @@ def exit_code_of(results: list[RunResult], *, is_comparison: bool) -> int:
     codes = [result.exit_code for result in results if result.state != "skipped"]
     if not codes:
         return 2
-    for code in (255, 254) if is_comparison else (255, 254, 1, 3, 2):
-        if code in codes:
-            return code
-    return 0
+    return worst_of([code for code in codes if code >= 254] if is_comparison else codes)
 
 
 def unknown_again(orders: list[Order], results: list[RunResult]) -> list[Order]:
@@ -273,7 +273,7 @@ def one_run(
             agents=agents,
             warm_up=warm_up,
             spec=engine_of(order),
-            provided=provided,
+            provided=provided.on(order.cell.platform),
             folder=folder,
             clock=clock,
             display=display,
@@ -319,7 +319,14 @@ def dry_run(name: str, orders: list[Order], provided: Provided, *, seed: int) ->
         )
     for fact, value in provided.facts.items():
         print(f"  {fact}: {value}")
-    print(told(provided.back_end, orders), end="")
+    for order in orders:
+        if reason := why_missing(order, provided.missing):
+            print(f"  {order.name} skipped: {reason}")
+    for platform, place in provided.placed.items():
+        for fact, value in place.facts.items():
+            print(f"  on {platform}: {fact}: {value}")
+        here = [one for one in orders if one.cell.platform == platform and not one.why_skipped]
+        print(told(place.back_end, here), end="")
     return 0
 
 

@@ -52,6 +52,7 @@ def blank_result(order: Order, *, seed: int) -> RunResult:
         variant=cell.variant,
         store=cell.store,
         broker=cell.broker,
+        platform=cell.platform,
         repeat=cell.repeat,
         seed=seed,
         pods=scenario.pods,
@@ -60,7 +61,7 @@ def blank_result(order: Order, *, seed: int) -> RunResult:
         verdict="unknown",
         exit_code=2,
         headline="",
-        recovery_kind=_recovery_of(order),
+        recovery_kind=recovery_of(order),
         promises=(),
         assumptions=(),
         doubts=(),
@@ -90,7 +91,7 @@ def blank_result(order: Order, *, seed: int) -> RunResult:
     )
 
 
-def _recovery_of(order: Order) -> str:
+def recovery_of(order: Order) -> str:
     """Who resumes; empty for an engine that this version does not know."""
     try:
         is_known = order.own is not None or order.cell.engine in ENGINES

@@ -13,7 +13,7 @@ from harness.errors import UsageError
 from harness.faults import FAULTS
 from harness.measures.messages import STRIKES
 from harness.patterns import MESSAGED
-from harness.plan import Cell, SweepSpec
+from harness.plan import LOCAL, Cell, SweepSpec
 from harness.protocols import EngineSpec
 from harness.runner.own import OwnEngine
 from harness.scenario import Scenario, problems_of
@@ -51,14 +51,17 @@ class Order:
     """Set when the faults are to be those of a sweep."""
     own: OwnEngine | None = None
     """Set for a worker of the user's, which is in no registry."""
+    why_skipped: str = ""
+    """Why it cannot run on its platform, with the remedy; empty where nothing is known of that."""
 
     @property
     def name(self) -> str:
         """Directory and column name."""
         cell = self.cell
+        place = "" if cell.platform == LOCAL else f"{cell.platform}."
         return (
             f"{self.scenario.name}.{cell.engine}:{cell.variant}.{cell.store}.{cell.broker}."
-            f"{cell.repeat}"
+            f"{place}{cell.repeat}"
         )
 
 

@@ -7,7 +7,7 @@ is started, so that a broken start leaves nothing behind.
 import asyncio
 import contextlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import httpx
@@ -26,7 +26,7 @@ from harness.cluster.sink import SinkProcess, told_to_export
 from harness.cluster.witness import WitnessProcess
 from harness.engines.external.adapter import said_of
 from harness.errors import HarnessError
-from harness.plan import Plan, slots_of
+from harness.plan import LOCAL, Plan, slots_of
 from harness.protocols import EngineSpec, Platform, Store
 from harness.provide.postgres import PostgresServer
 from harness.provide.server import Server
@@ -38,6 +38,15 @@ from harness.runner.switchboard import RunSwitchboard
 from harness.scenario import LlmSpec
 from harness.stores import make_store
 from harness.stores.place import StorePlace
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Placed:
+    """A platform that is not this machine, looked at."""
+
+    back_end: BackEnd
+    facts: dict[str, str]
+    """For environment.json, in place of what is said of local pods."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +66,16 @@ class Provided:
     """Store, or `broker NAME`, that is not to be had -> why, and the remedy; runs are skipped."""
     back_end: BackEnd = field(default_factory=LocalBackEnd)
     """Where pods are to live."""
+    placed: Mapping[str, Placed] = field(default_factory=dict)
+    """Platform -> the other places of this command."""
+
+    def on(self, platform: str) -> "Provided":
+        """The same for runs on that platform."""
+        if platform == LOCAL:
+            return self
+        other = self.placed[platform]
+        common = {name: value for name, value in self.facts.items() if "daprd" not in name}
+        return replace(self, back_end=other.back_end, facts=common | other.facts)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,5 +1,7 @@
 """`onceproof report`: what it writes, and what it says of files that it cannot use."""
 
+import os
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -68,6 +70,41 @@ def test_full_job_summary_is_left_alone(tmp_path: Path, capsys: pytest.CaptureFi
 
     assert full.stat().st_size == JOB_SUMMARY_MAX
     assert "full" in capsys.readouterr().out
+
+
+def test_several_matrices_make_one_page(
+    stored: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the section of both platforms, and commands that name each run's own folder."""
+    away = tmp_path_factory.mktemp("away")
+    run = replace(fixtures.valid_run(), platform="kubernetes", directory="cell", name="there")
+    (away / "cell").mkdir()
+    (away / "cell" / "results.json").write_bytes(encode(run))
+    monkeypatch.chdir(stored.parent)
+    here, there = Path(stored.name), Path(os.path.relpath(away))
+
+    assert code_of("report", here, there / "cell", "-o", here / "both") == 0
+
+    page = (stored / "both" / "report.md").read_text()
+    assert "Recovery, local pods beside Kubernetes" in page
+    assert f"onceproof repro {here}/{fixtures.valid_run().directory}\n" in page
+    assert f"onceproof repro {there}/cell\n" in page
+    assert not (stored / "report.html").exists()
+
+
+def test_runs_of_several_seeds_make_no_page(
+    stored: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nor does a page without a place of its own."""
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "results.json").write_bytes(encode(replace(fixtures.valid_run(), seed=7)))
+
+    assert code_of("report", stored, other) == 254
+    assert "say where the page goes" in capsys.readouterr().err
+    assert code_of("report", stored, other, "-o", tmp_path / "page") == 254
+    assert "runs of the seeds 7, 42" in capsys.readouterr().err
+    assert not (tmp_path / "page").exists()
 
 
 def change(path: Path, **fields: object) -> None:

@@ -120,19 +120,31 @@ def test_each_test_of_a_claim_is_a_run_that_a_command_makes() -> None:
             next((one[5:] for one in entry.overrides if one.startswith("name=")), entry.scenario),
             f"{entry.cell.engine}:{entry.cell.variant}",
             broker,
+            entry.cell.platform,
         )
         for matrix in MATRICES.values()
         for entry in matrix.entries
         for broker in ("", entry.cell.broker)
     }
     asked = {
-        (test.scenario, test.engine, test.broker)
+        (test.scenario, test.engine, test.broker, test.platform)
         for claim in load_claims().claims
         for test in claim.tests
-        if test.scenario not in SCENARIOS or test.broker
+        if test.scenario not in SCENARIOS or test.broker or test.platform != "local"
     }
 
     assert asked - made == set()
+
+
+def test_the_platform_is_part_of_a_test() -> None:
+    """A run on local pods says nothing of Kubernetes, nor the other way round."""
+    test = replace(HOLDS, platform="kubernetes")
+    here = matrix("valid")
+    there = replace(here, runs=(replace(here.runs[0], platform="kubernetes"),))
+
+    assert [one.word for one in findings(article(test), [here])] == ["not tested"]
+    assert [one.word for one in findings(article(test), [there])] == ["supported"]
+    assert [one.word for one in findings(article(HOLDS), [there])] == ["not tested"]
 
 
 def test_a_broker_is_part_of_a_test() -> None:

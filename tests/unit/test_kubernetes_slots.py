@@ -6,7 +6,7 @@ import yaml
 
 from harness.cli.arguments import parser
 from harness.cli.asking import orders_of
-from harness.cli.platform import back_end_of, told
+from harness.cli.platform import placed_of, told
 from harness.cluster.kubernetes.container import started
 from harness.cluster.kubernetes.identity import Asked
 from harness.cluster.kubernetes.slots import KubernetesPod, Slots
@@ -122,7 +122,7 @@ def test_a_dry_run_prints_what_would_be_deployed() -> None:
     words = ["run", "pod_kill", "--platform", "kubernetes", "--worker-image", "w:1", "--dry-run"]
     arguments = parser().parse_args(words)
     _, orders = orders_of(arguments)
-    back_end, _ = back_end_of(arguments, orders)
+    back_end = placed_of(arguments, orders)["kubernetes"].back_end
 
     objects = {one["kind"]: one for one in yaml.safe_load_all(told(back_end, orders))}
 
@@ -139,7 +139,7 @@ def test_slots_with_a_state_of_their_own_are_a_stateful_set() -> None:
     words = ["run", "baseline", "--engine", "langgraph", "--platform", "kubernetes", "--dry-run"]
     arguments = parser().parse_args([*words, "--worker-image", "w:1"])
     _, orders = orders_of(arguments)
-    back_end, _ = back_end_of(arguments, orders)
+    back_end = placed_of(arguments, orders)["kubernetes"].back_end
 
     objects = yaml.safe_load_all(told(back_end, orders))
     (workload,) = (one for one in objects if one["apiVersion"] == "apps/v1")
