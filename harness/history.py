@@ -364,10 +364,13 @@ class Evidence:
     problems: tuple[str, ...]
     """Gaps and damage found while reading; each makes every promise unknown."""
     liveness_ns: int
-    """Time after the last heal, arrival or event in which every accepted agent must end."""
+    """Time after the last heal, arrival, event or work in which every accepted agent must end."""
     exposures_min: int
     last_event_ns: int = NONE
     """When the harness first sent its last event to an agent; NONE without events."""
+    working_until_ns: int = NONE
+    """After all of these, the engine's last work through its load, see `harness.backlog`; NONE
+    where nothing was left to do."""
     messages: Messages = field(default_factory=no_messages)
     brokers: tuple[BrokerRow, ...] = ()
     """One row a name of `Names.brokers`, in that order."""

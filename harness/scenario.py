@@ -178,7 +178,8 @@ class Scenario:
     exposures_min: int = 30
     """Interrupted exposures below which a pass under faults is unknown."""
     liveness_s: float = 60.0
-    """Time after the last heal, arrival and event in which every accepted agent must end."""
+    """Time after the last heal, arrival and event, and after the engine worked through its
+    load, in which every accepted agent must end."""
     run_s: float = 900.0
     """Bound on load, faults and drain together; what is left then becomes info."""
     limited_ratio_min: float = 0.0

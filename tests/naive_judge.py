@@ -6,6 +6,7 @@ purpose: dictionaries and loops that can be read against the page.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from itertools import pairwise
@@ -52,6 +53,7 @@ def judge(evidence: Evidence) -> Counter[Finding]:
     heals = [fault.healed_ns for fault in evidence.faults]
     events = [row.begin_ns for row in rows if row.kind == Kind.EVENT]
     deadline = max([*heals, *evidence.starts.accepted_ns.tolist(), *events], default=0)
+    deadline = max([deadline, *work_after(rows, deadline)])
     deadline += evidence.liveness_ns
     for agent in range(len(names.agents)):
         rows_of = by_agent.get(agent, [])
@@ -65,6 +67,26 @@ def judge(evidence: Evidence) -> Counter[Finding]:
         for finding in [finding for finding in findings if finding[0] == "S4"]:
             del findings[finding]
     return findings
+
+
+def work_after(rows: list[Row], since: int) -> Iterable[int]:
+    """Begins of the steps after ``since`` that show an engine at work on its load."""
+    times = sorted(row.begin_ns for row in rows if row.is_answer)
+    first: dict[Key, int] = {}
+    for row in rows:
+        if row.is_answer:
+            first[row.cell] = min(row.begin_ns, first.get(row.cell, row.begin_ns))
+    new = sorted(first.values())
+    best = max((_within(times, time) for time in times), default=0)
+    return [
+        time
+        for time in new
+        if time > since and _within(new, time) >= 20 and _within(new, time) * 4 >= best
+    ]
+
+
+def _within(times: list[int], until: int) -> int:
+    return bisect_right(times, until) - bisect_right(times, until - 10 * 10**9)
 
 
 def repeats(evidence: Evidence) -> int:

@@ -41,6 +41,11 @@ class Row:
         return (self.agent, self.path, self.turn, self.kind == Kind.EFFECT)
 
     @property
+    def is_answer(self) -> bool:
+        """An execution by the model for an agent, in whatever way it ended."""
+        return self.kind == Kind.STEP and self.agent >= 0 and self.receipt != 0
+
+    @property
     def has_cell(self) -> bool:
         return self.kind != Kind.AUXILIARY and self.agent >= 0
 

@@ -140,11 +140,11 @@ def _first_cell(portion: Portion, is_chosen: Flags) -> Ints:
 
 
 def deadline_ns(evidence: Evidence) -> int:
-    """When every accepted agent must have ended: counted from the last heal, arrival or event."""
+    """When every accepted agent must have ended: after the last heal, arrival, event and work."""
     heals = [fault.healed_ns for fault in evidence.faults]
-    accepted = evidence.starts.accepted_ns
-    last_arrival = int(accepted.max()) if len(accepted) else NONE
-    return max([*heals, last_arrival, evidence.last_event_ns]) + evidence.liveness_ns
+    last_arrival = int(evidence.starts.accepted_ns.max(initial=NONE))
+    last = max([*heals, last_arrival, evidence.last_event_ns, evidence.working_until_ns])
+    return last + evidence.liveness_ns
 
 
 def _is_healed(evidence: Evidence) -> bool:

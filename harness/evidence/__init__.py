@@ -13,6 +13,7 @@ from harness.evidence.gather import Gathered
 from harness.evidence.starts import DriverEvent, contradictions, starts_of
 from harness.evidence.tables import from_tables, to_tables
 from harness.evidence.windows import windows_of
+from harness.evidence.work import working_until_ns
 from harness.history import NONE, Declared, Evidence, Kind
 from harness.oracle import fold_all
 from harness.scenario import Program
@@ -59,6 +60,7 @@ def evidence_of(
     brokers, misnoted = brokers_of(names.brokers, declared or {}, gathered.notes)
     found += [*gathered.problems(), *unclear, *misnoted]
     found += contradictions(names.agents, starts, outcomes)
+    event_ns = int(requests.begin_ns[requests.kind == Kind.EVENT].max(initial=NONE))
     return Evidence(
         seed=seed,
         names=names,
@@ -74,7 +76,8 @@ def evidence_of(
         problems=tuple(found),
         liveness_ns=liveness_ns,
         exposures_min=exposures_min,
-        last_event_ns=int(requests.begin_ns[requests.kind == Kind.EVENT].max(initial=NONE)),
+        last_event_ns=event_ns,
+        working_until_ns=working_until_ns(requests, starts, faults, event_ns),
         messages=messages,
         brokers=brokers,
     )

@@ -45,6 +45,7 @@ class _Run(msgspec.Struct):
     liveness_ns: int
     exposures_min: int
     last_event_ns: int = NONE
+    working_until_ns: int = NONE
     brokers: list[BrokerRow] = msgspec.field(default_factory=list)
 
 
@@ -70,6 +71,7 @@ def to_tables(evidence: Evidence) -> Tables:
         liveness_ns=evidence.liveness_ns,
         exposures_min=evidence.exposures_min,
         last_event_ns=evidence.last_event_ns,
+        working_until_ns=evidence.working_until_ns,
         brokers=list(evidence.brokers),
     )
     return {
@@ -129,6 +131,7 @@ def from_tables(tables: Tables) -> Evidence:
             liveness_ns=run.liveness_ns,
             exposures_min=run.exposures_min,
             last_event_ns=run.last_event_ns,
+            working_until_ns=run.working_until_ns,
             messages=_record(Messages, tables["messages"]),
             brokers=tuple(run.brokers),
         )

@@ -6,6 +6,7 @@ Called by `walk`. It decides only when to stop waiting: nothing is started, kill
 import asyncio
 from dataclasses import dataclass
 
+from harness.backlog import Backlog
 from harness.clock import NS_PER_S, Clock
 from harness.cluster.processes import Processes
 from harness.errors import HarnessError
@@ -60,7 +61,8 @@ class Watch:
         scenario = self.plan.scenario
         thresholds = tuple(parse_threshold(text) for text in scenario.thresholds)
         began_ns = self.clock.monotonic_ns()
-        arrivals_ns = 0
+        arrivals_ns, accepted = 0, 0
+        backlog = Backlog()
         last_steps, last_ns, speed = 0, began_ns, 0.0
         assert driver.process is not None
         while driver.process.exit is None:
@@ -71,6 +73,7 @@ class Watch:
             now_ns = self.clock.monotonic_ns()
             seen = driver.progress()
             progress = await witness.progress()
+            backlog.look(now_ns, progress.answered_steps)
             if now_ns - last_ns >= NS_PER_S:
                 speed = (progress.answered_steps - last_steps) * NS_PER_S / (now_ns - last_ns)
                 last_steps, last_ns = progress.answered_steps, now_ns
@@ -84,12 +87,15 @@ class Watch:
             if seen.started >= seen.planned > 0 and not arrivals_ns:
                 arrivals_ns = now_ns
                 await witness.note("phase", "drain", {})
+            if arrivals_ns and seen.accepted > accepted:
+                arrivals_ns, accepted = now_ns, seen.accepted
             if self.idle and arrivals_ns and now_ns - arrivals_ns > LOOK_S * NS_PER_S:
                 # A pod that is down at this moment would make the others' growth look small.
                 if all(pod.is_ready for pod in pods.by_slot.values()):
                     await self.idle.look("parked")
                 self.idle = None
-            quiet_ns = self.quiet_ns(now_ns, arrivals_ns, conductor.last_heal_ns)
+            heal_ns, worked_ns = conductor.last_heal_ns, backlog.worked_ns
+            quiet_ns = self.quiet_ns(now_ns, arrivals_ns, heal_ns, worked_ns)
             patience_ns = (scenario.liveness_s + LIVENESS_SLACK_S) * NS_PER_S
             if arrivals_ns and conductor.is_done and quiet_ns > patience_ns:
                 return "finished"
@@ -97,10 +103,10 @@ class Watch:
                 return "out of time"
         return "finished"
 
-    def quiet_ns(self, now_ns: int, arrivals_ns: int, heal_ns: int) -> int:
-        """Time since the last arrival, heal and event; negative while an event is to come."""
+    def quiet_ns(self, now_ns: int, *last_ns: int) -> int:
+        """Time since the last of these and of the events; negative while an event is to come."""
         event_ns = self.sender.last_due_ns if self.sender else 0
-        return now_ns - max(arrivals_ns, heal_ns, event_ns)
+        return now_ns - max(event_ns, *last_ns)
 
     async def until_settled(self, conductor: Conductor) -> None:
         """Let a fault that struck be healed on file, though all agents have ended meanwhile.

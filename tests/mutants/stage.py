@@ -19,6 +19,7 @@ from typing import Any
 import msgspec
 from yarl import URL
 
+from harness.backlog import Backlog
 from harness.engines.llm import Limited, Llm, LlmError
 from harness.engines.reference.interpreter import Interpreter
 from harness.engines.reference.memory import RUNNING, Memory
@@ -213,7 +214,7 @@ class Stage:
         arriving = asyncio.ensure_future(self.arrive())
         killing = asyncio.ensure_future(self.strike(kills))
         loop = asyncio.get_running_loop()
-        last_s = loop.time()
+        last_s, backlog = loop.time(), Backlog()
         while not (arriving.done() and killing.done()) or self.open or self.is_posting:
             await asyncio.sleep(POLL_S)
             self.read_ends()
@@ -221,9 +222,10 @@ class Stage:
             for task in (arriving, killing, *self.senders, *running):
                 if task.done() and not task.cancelled():
                     task.result()
+            backlog.look(int(loop.time() * S), self.witness.progress.answered_turns)
             if not all(task.done() for task in (arriving, killing, *self.senders)):
                 last_s = loop.time()
-            elif loop.time() > last_s + self.liveness_s + 2:
+            elif loop.time() > max(last_s, backlog.worked_ns / S) + self.liveness_s + 2:
                 break
         if self.broker is not None:
             self.broker.close()

@@ -1,5 +1,7 @@
 """L judges who ended in time, and only when the run waited for it."""
 
+from dataclasses import replace
+
 from harness.checkers.ends import Ends
 from harness.history import Evidence
 from harness.verdict import CheckResult, Verdict
@@ -68,6 +70,17 @@ def test_the_time_runs_from_the_last_event() -> None:
 
     assert judged(woken).verdict is Verdict.VALID
     assert judged(asleep).verdict is Verdict.INVALID
+
+
+def test_the_time_runs_from_the_last_work() -> None:
+    """Who waited his turn in an engine at work has his full time after it."""
+    late = evidence_of(ask("a1", "1"), ask("a1", "1"), outcome("a1"), liveness_ns=2 * S)
+    last_ns = int(late.requests.begin_ns.max())
+
+    at_work = judged(replace(late, working_until_ns=last_ns))
+
+    assert at_work.verdict is Verdict.VALID
+    assert judged(late).verdict is Verdict.INVALID
 
 
 def test_a_run_that_stopped_early_knows_nothing_of_the_unfinished() -> None:
