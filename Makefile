@@ -4,6 +4,8 @@
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-print-directory
+# Every run and every test starts many short processes; none should compile what another has compiled.
+unexport PYTHONDONTWRITEBYTECODE
 
 BIN := .venv/bin
 SCENARIO ?=

@@ -4,15 +4,20 @@ What is behind a seam is started by `provide` and `cluster`, joined by `runner`,
 in-memory implementation in tests; each has one conformance suite in tests/contract/.
 """
 
+from __future__ import annotations
+
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
-from harness.history import Evidence
 from harness.ids import Slot
-from harness.plan import HeldCall, PlannedFault
-from harness.verdict import CheckResult
+
+if TYPE_CHECKING:
+    # Each worker is an importer: what only names types would cost every pod numpy and faker.
+    from harness.history import Evidence
+    from harness.plan import HeldCall, PlannedFault
+    from harness.verdict import CheckResult
 
 SPANS = "spans over OTLP"
 """The feature in ``EngineSpec.lacks``."""

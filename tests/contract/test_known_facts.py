@@ -10,7 +10,6 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import openai
 import pytest
 
 from harness.scenario import Program
@@ -123,6 +122,8 @@ def test_a_429_is_multiplied(tmp_path: Path) -> None:
     """A call refused for good costs three requests of the OpenAI SDK, nine of LangGraph's node and
     of CrewAI's LLM, and twenty-seven of a crew.
     """
+    import openai  # noqa: PLC0415 - a second that only this test has use for.
+
     expected = {"langgraph": 9, "crewai:flow-checkpoint": 9, "crewai:crew": 27}
     with (
         running_witness(tmp_path, latency_ms=5) as witness,
