@@ -16,6 +16,12 @@ from pathlib import Path
 from harness.clock import Clock
 from harness.errors import HarnessError, MachineError
 
+KEPT = (
+    *("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "VIRTUAL_ENV", "PYTHONPATH", "TZ"),
+    # A Python that is found by it starts others.
+    "LD_LIBRARY_PATH",
+)
+"""What a child has of our environment."""
 TERM_S = 5.0
 """Grace after SIGTERM before SIGKILL."""
 
@@ -148,8 +154,7 @@ class Processes:
             ) from None
 
     def _environ(self, own: dict[str, str]) -> dict[str, str]:
-        kept = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "VIRTUAL_ENV", "PYTHONPATH", "TZ")
-        inherited = {name: os.environ[name] for name in kept if name in os.environ}
+        inherited = {name: os.environ[name] for name in KEPT if name in os.environ}
         ours = {"ONCEPROOF_RUN": self._run, "ONCEPROOF_KEEPER": self._keeper}
         return {**inherited, "PYTHONUNBUFFERED": "1", **ours, **own}
 
