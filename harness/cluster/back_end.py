@@ -7,13 +7,9 @@
 from pathlib import Path
 from typing import Protocol
 
-import httpx
-
-from harness.clock import Clock
 from harness.cluster.dapr import ControlPlane, DaprCommands
+from harness.cluster.means import Means
 from harness.cluster.pods import PodTemplate
-from harness.cluster.ports import Ports
-from harness.cluster.processes import Processes
 from harness.protocols import Platform
 
 
@@ -41,11 +37,9 @@ class BackEnd(Protocol):
     def control_plane(
         self,
         commands: DaprCommands | None,
+        means: Means,
         *,
-        processes: Processes,
-        ports: Ports,
         folder: Path,
-        clock: Clock,
         schedulers: int,
         log_level: str,
     ) -> ControlPlane | None:
@@ -55,11 +49,8 @@ class BackEnd(Protocol):
         self,
         template: PodTemplate,
         slots: tuple[str, ...],
+        means: Means,
         *,
-        processes: Processes,
-        ports: Ports,
-        clock: Clock,
-        http: httpx.AsyncClient,
         address_book: Path,
         restart_delays_s: tuple[float, ...],
     ) -> Platform:

@@ -10,12 +10,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import httpx
-
 from harness.clock import NS_PER_S, Clock
 from harness.cluster.dapr import ControlPlane, DaprCommands
+from harness.cluster.means import Means
 from harness.cluster.pods import Pod, Pods, PodTemplate
-from harness.cluster.ports import Ports
 from harness.cluster.processes import Process, Processes
 from harness.errors import HarnessError, MachineError
 from harness.protocols import Healed, Platform, Struck
@@ -214,11 +212,9 @@ class LocalBackEnd:
     def control_plane(
         self,
         commands: DaprCommands | None,
+        means: Means,
         *,
-        processes: Processes,
-        ports: Ports,
         folder: Path,
-        clock: Clock,
         schedulers: int,
         log_level: str,
     ) -> ControlPlane | None:
@@ -226,10 +222,10 @@ class LocalBackEnd:
         assert commands is not None
         return ControlPlane(
             commands=commands,
-            processes=processes,
-            ports=ports,
+            processes=means.processes,
+            ports=means.ports,
             folder=folder,
-            clock=clock,
+            clock=means.clock,
             schedulers=schedulers,
             log_level=log_level,
         )
@@ -238,24 +234,15 @@ class LocalBackEnd:
         self,
         template: PodTemplate,
         slots: tuple[str, ...],
+        means: Means,
         *,
-        processes: Processes,
-        ports: Ports,
-        clock: Clock,
-        http: httpx.AsyncClient,
         address_book: Path,
         restart_delays_s: tuple[float, ...],
     ) -> Platform:
         """See BackEnd."""
-        pods = Pods(
-            template,
-            slots,
-            processes=processes,
-            ports=ports,
-            clock=clock,
-            http=http,
-            address_book=address_book,
-        )
         return LocalPlatform(
-            pods=pods, processes=processes, clock=clock, restart_delays_s=restart_delays_s
+            pods=Pods(template, slots, means, address_book=address_book),
+            processes=means.processes,
+            clock=means.clock,
+            restart_delays_s=restart_delays_s,
         )

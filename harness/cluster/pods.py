@@ -11,14 +11,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import httpx
-
-from harness.clock import Clock
 from harness.cluster.address_book import write_book
 from harness.cluster.dapr import APP_ID, SidecarPorts
 from harness.cluster.health import until_healthy
-from harness.cluster.ports import Ports
-from harness.cluster.processes import Process, Processes
+from harness.cluster.means import Means
+from harness.cluster.processes import Process
 from harness.ids import Slot, caller_of
 
 
@@ -91,19 +88,16 @@ class Pods:
         self,
         template: PodTemplate,
         slots: tuple[str, ...],
+        means: Means,
         *,
-        processes: Processes,
-        ports: Ports,
-        clock: Clock,
-        http: httpx.AsyncClient,
         address_book: Path,
     ) -> None:
         """``address_book`` is pods.json, which the driver follows."""
         self._template = template
-        self._processes = processes
-        self._ports = ports
-        self._clock = clock
-        self._http = http
+        self._processes = means.processes
+        self._ports = means.ports
+        self._clock = means.clock
+        self._http = means.http
         self._address_book = address_book
         self.by_slot = {
             slot: Pod(Slot(slot), app_id=template.app_ids[place % len(template.app_ids)])

@@ -19,6 +19,7 @@ from harness.cluster.back_end import BackEnd
 from harness.cluster.components import components_beside, write_component
 from harness.cluster.dapr import APP_ID, ControlPlane, DaprCommands, SidecarPorts
 from harness.cluster.local import RESTART_DELAYS_S, LocalBackEnd
+from harness.cluster.means import Means
 from harness.cluster.pods import PodTemplate
 from harness.cluster.ports import Ports
 from harness.cluster.processes import Processes
@@ -230,13 +231,15 @@ class SetUp:
             return None
         return self.provided.back_end.control_plane(
             self.provided.dapr,
-            processes=self.processes,
-            ports=self.ports,
+            self._means,
             folder=self.folder.state / "dapr",
-            clock=self.clock,
             schedulers=self.plan.scenario.schedulers,
             log_level="debug" if self.plan.scenario.debug else "info",
         )
+
+    @property
+    def _means(self) -> Means:
+        return Means(processes=self.processes, ports=self.ports, clock=self.clock, http=self.http)
 
     def _pods(
         self,
@@ -278,10 +281,7 @@ class SetUp:
         return self.provided.back_end.platform(
             template,
             slots_of(self.plan.scenario),
-            processes=self.processes,
-            ports=self.ports,
-            clock=self.clock,
-            http=self.http,
+            self._means,
             address_book=self.folder.address_book,
             restart_delays_s=self.restart_delays_s,
         )

@@ -18,6 +18,7 @@ from harness.cluster.kubernetes.api import Api
 from harness.cluster.kubernetes.back_end import KubernetesBackEnd
 from harness.cluster.kubernetes.left import here
 from harness.cluster.kubernetes.preflight import Found, look
+from harness.cluster.means import Means
 from harness.cluster.pods import PodTemplate
 from harness.cluster.ports import Ports
 from harness.cluster.processes import Processes
@@ -170,10 +171,12 @@ async def deployed(
                 ready_s=ready_s,
             ),
             ("agents-1", "agents-2"),
-            processes=Processes(run=folder, logs=folder, clock=clock),
-            ports=Ports(os.getpid()),
-            clock=clock,
-            http=http,
+            Means(
+                processes=Processes(run=folder, logs=folder, clock=clock),
+                ports=Ports(os.getpid()),
+                clock=clock,
+                http=http,
+            ),
             address_book=folder / "pods.json",
             restart_delays_s=(),
         )

@@ -12,6 +12,7 @@ from harness.cluster.kubernetes.api import Api, ApiError
 from harness.cluster.kubernetes.back_end import KubernetesBackEnd
 from harness.cluster.kubernetes.rights import ALL, rules
 from harness.cluster.kubernetes.waiting import why_not_ready
+from harness.cluster.means import Means
 from harness.cluster.pods import PodTemplate
 from harness.cluster.ports import Ports
 from harness.cluster.processes import Processes
@@ -91,10 +92,12 @@ async def lived(back_end: KubernetesBackEnd, folder: Path, *, is_assisted: bool)
                 is_assisted=is_assisted,
             ),
             ("agents-1",),
-            processes=Processes(run=folder, logs=folder, clock=clock),
-            ports=Ports(hash(str(folder)) % 1000),
-            clock=clock,
-            http=http,
+            Means(
+                processes=Processes(run=folder, logs=folder, clock=clock),
+                ports=Ports(hash(str(folder)) % 1000),
+                clock=clock,
+                http=http,
+            ),
             address_book=folder / "pods.json",
             restart_delays_s=(),
         )

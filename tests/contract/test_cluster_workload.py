@@ -10,6 +10,7 @@ import pytest
 
 from harness.clock import SystemClock
 from harness.cluster.kubernetes.back_end import KubernetesBackEnd
+from harness.cluster.means import Means
 from harness.cluster.pods import PodTemplate
 from harness.cluster.ports import Ports
 from harness.cluster.processes import Processes
@@ -48,10 +49,12 @@ def play(
                     is_assisted=request.param == "StatefulSet",
                 ),
                 SLOTS,
-                processes=Processes(run=tmp_path, logs=tmp_path / "logs", clock=clock),
-                ports=Ports(os.getpid()),
-                clock=clock,
-                http=http,
+                Means(
+                    processes=Processes(run=tmp_path, logs=tmp_path / "logs", clock=clock),
+                    ports=Ports(os.getpid()),
+                    clock=clock,
+                    http=http,
+                ),
                 address_book=tmp_path / "pods.json",
                 restart_delays_s=(0.0,),
             )

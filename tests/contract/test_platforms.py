@@ -18,6 +18,7 @@ import pytest
 from harness.clock import SystemClock
 from harness.cluster.kubernetes.back_end import KubernetesBackEnd
 from harness.cluster.local import LocalBackEnd
+from harness.cluster.means import Means
 from harness.cluster.pods import PodTemplate
 from harness.cluster.ports import Ports
 from harness.cluster.processes import Processes
@@ -60,10 +61,7 @@ async def standing(kind: str, folder: Path, patch: pytest.MonkeyPatch) -> AsyncI
                 is_assisted=kind == "stateful",
             ),
             SLOTS,
-            processes=processes,
-            ports=Ports(os.getpid()),
-            clock=clock,
-            http=http,
+            Means(processes=processes, ports=Ports(os.getpid()), clock=clock, http=http),
             address_book=folder / "pods.json",
             restart_delays_s=(0.0,),
         )

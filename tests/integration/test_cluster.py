@@ -16,6 +16,7 @@ import pytest
 
 from harness.clock import SystemClock
 from harness.cluster.health import until_healthy
+from harness.cluster.means import Means
 from harness.cluster.pods import Pods, PodTemplate
 from harness.cluster.ports import Ports
 from harness.cluster.processes import Process, Processes
@@ -277,10 +278,7 @@ def pods_of(folder: Path, processes: Processes, http: httpx.AsyncClient, worker:
     return Pods(
         template,
         ("agents-1",),
-        processes=processes,
-        ports=Ports(os.getpid()),
-        clock=SystemClock(),
-        http=http,
+        Means(processes=processes, ports=Ports(os.getpid()), clock=SystemClock(), http=http),
         address_book=folder / "pods.json",
     )
 

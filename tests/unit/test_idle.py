@@ -9,6 +9,7 @@ import pytest
 
 from harness.clock import ManualClock
 from harness.cluster.dapr import SidecarPorts
+from harness.cluster.means import Means
 from harness.cluster.pods import Pods, PodTemplate
 from harness.cluster.ports import Ports
 from harness.cluster.processes import Processes
@@ -76,10 +77,7 @@ def test_active_actors_come_from_the_sidecars_metadata(
             pods = Pods(
                 template,
                 ("agents-1", "agents-2"),
-                processes=processes,
-                ports=Ports(1),
-                clock=clock,
-                http=http,
+                Means(processes=processes, ports=Ports(1), clock=clock, http=http),
                 address_book=tmp_path / "pods.json",
             )
             for number, pod in enumerate(pods.by_slot.values()):

@@ -12,10 +12,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import httpx
 import yaml
 
-from harness.clock import Clock, SystemClock
+from harness.clock import SystemClock
 from harness.cluster.dapr import ControlPlane, DaprCommands
 from harness.cluster.kubernetes.api import Api
 from harness.cluster.kubernetes.control_plane import ClusterControlPlane
@@ -24,9 +23,8 @@ from harness.cluster.kubernetes.manifests import OWNER_LABEL, Deployed, manifest
 from harness.cluster.kubernetes.platform import KubernetesPlatform, remove
 from harness.cluster.kubernetes.preflight import Found, look
 from harness.cluster.kubernetes.slots import KubernetesPod, Slots
+from harness.cluster.means import Means
 from harness.cluster.pods import PodTemplate
-from harness.cluster.ports import Ports
-from harness.cluster.processes import Processes
 from harness.ids import Slot
 from harness.protocols import Platform
 
@@ -98,11 +96,9 @@ class KubernetesBackEnd:
     def control_plane(
         self,
         commands: DaprCommands | None,
+        means: Means,
         *,
-        processes: Processes,
-        ports: Ports,
         folder: Path,
-        clock: Clock,
         schedulers: int,
         log_level: str,
     ) -> ControlPlane | None:
@@ -113,11 +109,8 @@ class KubernetesBackEnd:
         self,
         template: PodTemplate,
         slots: tuple[str, ...],
+        means: Means,
         *,
-        processes: Processes,
-        ports: Ports,
-        clock: Clock,
-        http: httpx.AsyncClient,
         address_book: Path,
         restart_delays_s: tuple[float, ...],
     ) -> Platform:
@@ -127,17 +120,17 @@ class KubernetesBackEnd:
         return KubernetesPlatform(
             context=self.context,
             host=self.host,
-            identity_port=ports.take(),
+            identity_port=means.ports.take(),
             deployed=deployed,
             components=template.components,
-            clock=clock,
-            http=http,
+            clock=means.clock,
+            http=means.http,
             address_book=address_book,
-            logs=processes.logs,
+            logs=means.processes.logs,
             witness=template.witness,
             ready_s=template.ready_s + START_S,
             python=os.environ.get(PYTHON, "/usr/local/bin/python3"),
-            control_plane=ClusterControlPlane(namespace=self.dapr_namespace, clock=clock)
+            control_plane=ClusterControlPlane(namespace=self.dapr_namespace, clock=means.clock)
             if template.needs_dapr
             else None,
             slots=Slots(
