@@ -7,7 +7,7 @@ import shutil
 import socket
 import subprocess
 import tempfile
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
@@ -22,26 +22,26 @@ from harness.cluster.ports import Ports
 from harness.cluster.processes import Processes
 from harness.errors import MachineError
 from harness.protocols import Broker, Component, Store
-from harness.provide.brokers import brokers_at_hand
 from harness.provide.data import components_folder
 from harness.provide.postgres import PostgresServer
 from harness.stores import make_store
 from harness.stores.place import StorePlace
-from tests.contract.test_state_api import RUNTIME, sidecar
-from tests.contract.test_stores import NEEDS_POSTGRES, NEEDS_REDIS, POSTGRES, REDIS
+from tests.contract.service_stand import (
+    HERE,
+    NEEDS_POSTGRES,
+    NEEDS_REDIS,
+    NEEDS_RUNTIME,
+    SERVED,
+    STORE_MARKS,
+    marks,
+    perform,
+    store_place,
+)
+from tests.contract.test_state_api import sidecar
 
-HERE = brokers_at_hand()
-STORE_MARKS = {"redis": NEEDS_REDIS, "postgres": NEEDS_POSTGRES}
 SERVICES = [
     *(pytest.param("store", name, marks=mark) for name, mark in STORE_MARKS.items()),
-    *(
-        pytest.param(
-            "broker",
-            name,
-            marks=pytest.mark.skipif(name not in HERE, reason=f"no {name} here: `make services`"),
-        )
-        for name in ("redis", "nats", "rabbitmq", "kafka")
-    ),
+    *(pytest.param("broker", name, marks=marks(name)) for name in SERVED),
 ]
 EVERY = pytest.mark.parametrize(("kind", "name"), SERVICES)
 
@@ -70,33 +70,8 @@ def service_of(
             ),
         )
     return make_store(
-        name,
-        StorePlace(
-            folder=folder,
-            processes=processes,
-            ports=ports,
-            clock=SystemClock(),
-            redis=REDIS,
-            postgres=POSTGRES,
-            ready_s=ready_s,
-        ),
+        name, store_place(folder, processes, folder=folder, ports=ports, ready_s=ready_s)
     )
-
-
-def perform(folder: Path, act: Callable[[Processes], Awaitable[None]]) -> None:
-    """Act with real processes; none may be left."""
-    processes = Processes(run=folder, logs=folder / "logs", clock=SystemClock())
-
-    async def run() -> None:
-        try:
-            async with asyncio.timeout(60):
-                await act(processes)
-        finally:
-            left = [process for process in processes.all if process.exit is None]
-            await processes.kill(left)
-        assert left == []
-
-    asyncio.run(run())
 
 
 @EVERY
@@ -314,7 +289,7 @@ def test_a_disk_with_room_is_not_refused(tmp_path: Path) -> None:
 
 
 @NEEDS_POSTGRES
-@pytest.mark.skipif(RUNTIME is None, reason="no Dapr runtime here: `make runtime`")
+@NEEDS_RUNTIME
 def test_a_wrong_password_of_the_store_is_told_by_the_sidecar(tmp_path: Path) -> None:
     """At its start, in PostgreSQL's own words; no run begins."""
 

@@ -14,51 +14,32 @@ from harness.cluster.health import until_healthy
 from harness.cluster.ports import Ports
 from harness.cluster.processes import Processes
 from harness.expectations import FILE, load_stores
-from harness.provide.chain import Refused
 from harness.provide.data import components_folder
-from harness.provide.runtime import Runtime, runtime_providers
 from harness.stores import STORES, make_store
-from harness.stores.place import StorePlace
 from harness.stores.state_api import CHECKS, checks_of
-from tests.contract.test_stores import MARKS, POSTGRES, REDIS
+from tests.contract.service_stand import (
+    NEEDS_RUNTIME,
+    RUNTIME,
+    STORE_MARKS,
+    perform,
+    store_place,
+)
 
-
-def runtime_here() -> Runtime | None:
-    """The Dapr runtime that is there without a build."""
-    for provider in runtime_providers(lambda _: None)[:3]:
-        try:
-            return provider.get()
-        except Refused:
-            continue
-    return None
-
-
-RUNTIME = runtime_here()
 SIDECARS = {"in-memory": 1, "sqlite": 1}
 """All others are asked through two."""
 
 
-@pytest.mark.skipif(RUNTIME is None, reason="no Dapr runtime here: `make runtime`")
+@NEEDS_RUNTIME
 @pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=MARKS.get(name, ())) for name in STORES if name != "none"]
+    "name",
+    [pytest.param(name, marks=STORE_MARKS.get(name, ())) for name in STORES if name != "none"],
 )
 def test_a_store_keeps_its_word_through_real_sidecars(tmp_path: Path, name: str) -> None:
     """Each check is decided, and none is refuted but those that the store does not promise."""
-    processes = Processes(run=tmp_path, logs=tmp_path / "logs", clock=SystemClock())
-    ports = Ports(os.getpid())
 
-    async def act() -> None:
-        store = make_store(
-            name,
-            StorePlace(
-                folder=tmp_path / "store",
-                processes=processes,
-                ports=ports,
-                clock=SystemClock(),
-                redis=REDIS,
-                postgres=POSTGRES,
-            ),
-        )
+    async def act(processes: Processes) -> None:
+        ports = Ports(os.getpid())
+        store = make_store(name, store_place(tmp_path, processes, ports=ports))
         await store.start()
         component = store.component()
         assert component is not None
@@ -79,14 +60,7 @@ def test_a_store_keeps_its_word_through_real_sidecars(tmp_path: Path, name: str)
         await processes.stop([one for one in processes.all if one.name.startswith("sidecar")])
         await store.stop()
 
-    async def run() -> None:
-        try:
-            async with asyncio.timeout(60):
-                await act()
-        finally:
-            await processes.kill([one for one in processes.all if one.exit is None])
-
-    asyncio.run(run())
+    perform(tmp_path, act)
 
 
 async def sidecar(

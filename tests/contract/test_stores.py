@@ -2,12 +2,10 @@
 
 import asyncio
 import contextlib
-import os
 import sqlite3
 import tempfile
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
 import psycopg
@@ -20,74 +18,25 @@ from harness.cluster.ports import Ports
 from harness.cluster.processes import Processes
 from harness.errors import MachineError
 from harness.protocols import CountingStore, Store
-from harness.provide.postgres import PostgresServer, find_postgres, postgres_providers
-from harness.provide.redis import find_redis, redis_providers
+from harness.provide.postgres import find_postgres
 from harness.stores import STORES, make_store
 from harness.stores.place import StorePlace
-
-SHIPPED = Path(__file__).resolve().parents[2] / "components"
-
-
-def redis_here() -> tuple[str, ...]:
-    """The argv prefix of a server that is there without a download; empty without."""
-    try:
-        chain = redis_providers(lambda _: None)[:2]
-        return find_redis(None, lambda _: None, environ={}, providers=chain).argv or ()
-    except MachineError:
-        return ()
-
-
-def postgres_here() -> PostgresServer | None:
-    """Binaries that are there without a download."""
-    try:
-        chain = postgres_providers(lambda _: None)[:2]
-        return find_postgres(None, lambda _: None, environ={}, providers=chain)
-    except MachineError:
-        return None
-
-
-REDIS = redis_here()
-NEEDS_REDIS = pytest.mark.skipif(
-    not REDIS, reason="no Redis here: `python -m harness.provide redis`"
+from tests.contract.service_stand import (
+    NEEDS_POSTGRES,
+    NEEDS_REDIS,
+    SHIPPED,
+    STORE_MARKS,
+    perform,
+    store_place,
 )
-POSTGRES = postgres_here()
-NEEDS_POSTGRES = pytest.mark.skipif(
-    POSTGRES is None, reason="no PostgreSQL here: `python -m harness.provide postgres`"
-)
-MARKS = {"redis": NEEDS_REDIS, "postgres": NEEDS_POSTGRES}
+
 EVERY = pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=MARKS.get(name, ())) for name in STORES]
+    "name", [pytest.param(name, marks=STORE_MARKS.get(name, ())) for name in STORES]
+)
+EVERY_SERVED = pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=mark) for name, mark in STORE_MARKS.items()]
 )
 LOCAL = ("127.0.0.1:", "redis://127.0.0.1:", "postgresql://onceproof@127.0.0.1:")
-
-
-def place(folder: Path, processes: Processes, **fields: Any) -> StorePlace:
-    """A corner for one store; ``fields`` name a server of the user's instead."""
-    here: dict[str, Any] = {"redis": REDIS, "postgres": POSTGRES}
-    return StorePlace(
-        folder=folder / "store",
-        processes=processes,
-        ports=Ports(os.getpid()),
-        clock=SystemClock(),
-        **here | fields,
-    )
-
-
-def perform(folder: Path, act: Callable[[Processes], Awaitable[None]]) -> Processes:
-    """Act with real processes; none may be left."""
-    processes = Processes(run=folder, logs=folder / "logs", clock=SystemClock())
-
-    async def run() -> None:
-        try:
-            async with asyncio.timeout(30):
-                await act(processes)
-        finally:
-            left = [process for process in processes.all if process.exit is None]
-            await processes.kill(left)
-        assert left == []
-
-    asyncio.run(run())
-    return processes
 
 
 async def ask(address: str, *words: str) -> bytes:
@@ -108,7 +57,7 @@ def test_a_store_starts_and_stops_and_leaves_nothing(tmp_path: Path, name: str) 
     """Stopping twice is safe."""
 
     async def act(processes: Processes) -> None:
-        store = make_store(name, place(tmp_path, processes))
+        store = make_store(name, store_place(tmp_path, processes))
         await store.start()
         await store.stop()
         await store.stop()
@@ -121,7 +70,7 @@ def test_stopping_what_never_started_is_safe(tmp_path: Path, name: str) -> None:
     """Teardown does not know how far the start came."""
 
     async def act(processes: Processes) -> None:
-        await make_store(name, place(tmp_path, processes)).stop()
+        await make_store(name, store_place(tmp_path, processes)).stop()
 
     assert perform(tmp_path, act).all == []
 
@@ -131,7 +80,7 @@ def test_the_component_of_a_store_can_be_written(tmp_path: Path, name: str) -> N
     """A state component for actors, that points into the run or at loopback."""
 
     async def act(processes: Processes) -> None:
-        store = make_store(name, place(tmp_path, processes))
+        store = make_store(name, store_place(tmp_path, processes))
         await store.start()
         component = store.component()
         await store.stop()
@@ -156,7 +105,7 @@ def test_a_store_says_what_it_holds(tmp_path: Path, name: str) -> None:
     """Bytes grow by what is stored; asking changes nothing. What cannot be seen is absent."""
 
     async def act(processes: Processes) -> None:
-        store = make_store(name, place(tmp_path, processes))
+        store = make_store(name, store_place(tmp_path, processes))
         await store.start()
         assert isinstance(store, CountingStore)
         before = await store.figures()
@@ -189,7 +138,7 @@ def test_redis_counts_what_changes_something_apart(tmp_path: Path) -> None:
     script = "return+redis.call('SET','inner','1')".replace("+", " ")
 
     async def act(processes: Processes) -> None:
-        store = make_store("redis", place(tmp_path, processes))
+        store = make_store("redis", store_place(tmp_path, processes))
         await store.start()
         assert isinstance(store, CountingStore)
         component = store.component()
@@ -214,7 +163,7 @@ def test_postgres_counts_the_transactions_that_write(tmp_path: Path) -> None:
     """Three of four; what is only read takes no number, nor what onceproof asks."""
 
     async def act(processes: Processes) -> None:
-        store = make_store("postgres", place(tmp_path, processes))
+        store = make_store("postgres", store_place(tmp_path, processes))
         await store.start()
         assert isinstance(store, CountingStore)
         before = await store.figures()
@@ -236,7 +185,7 @@ def test_sqlite_counts_the_transactions_that_write(tmp_path: Path, name: str) ->
     """Three, by its own header; a read and one that was taken back count nothing."""
 
     async def act(processes: Processes) -> None:
-        store = make_store(name, place(tmp_path, processes))
+        store = make_store(name, store_place(tmp_path, processes))
         await store.start()
         assert isinstance(store, CountingStore)
         component = store.component()
@@ -261,12 +210,12 @@ def test_sqlite_counts_the_transactions_that_write(tmp_path: Path, name: str) ->
     perform(tmp_path, act)
 
 
-@pytest.mark.parametrize("name", [pytest.param(name, marks=MARKS[name]) for name in MARKS])
+@EVERY_SERVED
 def test_a_store_that_is_gone_has_no_figures(tmp_path: Path, name: str) -> None:
     """An error of ours, not a hang and not a zero."""
 
     async def act(processes: Processes) -> None:
-        store = make_store(name, place(tmp_path, processes))
+        store = make_store(name, store_place(tmp_path, processes))
         await store.start()
         await processes.kill(processes.all)
         assert isinstance(store, CountingStore)
@@ -288,13 +237,13 @@ def test_redis_keeps_what_it_answered_for_through_a_sigkill(tmp_path: Path) -> N
     """D1: survives SIGKILL of the server."""
 
     async def act(processes: Processes) -> None:
-        first = make_store("redis", place(tmp_path, processes))
+        first = make_store("redis", store_place(tmp_path, processes))
         await first.start()
         component = first.component()
         assert component is not None
         assert await ask(component.metadata["redisHost"], "SET", "step", "done") == b"+OK"
         await processes.kill(processes.all)
-        second = make_store("redis", place(tmp_path, processes))
+        second = make_store("redis", store_place(tmp_path, processes))
         await second.start()
         component = second.component()
         assert component is not None
@@ -304,12 +253,12 @@ def test_redis_keeps_what_it_answered_for_through_a_sigkill(tmp_path: Path) -> N
     perform(tmp_path, act)
 
 
-@pytest.mark.parametrize("name", [pytest.param(name, marks=MARKS[name]) for name in MARKS])
+@EVERY_SERVED
 def test_a_server_listens_on_loopback_alone(tmp_path: Path, name: str) -> None:
     """Nobody outside this machine reaches a store of ours."""
 
     async def act(processes: Processes) -> None:
-        store = make_store(name, place(tmp_path, processes))
+        store = make_store(name, store_place(tmp_path, processes))
         await store.start()
         port = urlsplit(store.url()).port
         tables = [Path("/proc/net/tcp"), Path("/proc/net/tcp6")]
@@ -332,12 +281,12 @@ def test_a_redis_of_the_users_is_used_and_left_alone(tmp_path: Path) -> None:
     """With an address nothing is started, and nothing is stopped."""
 
     async def act(processes: Processes) -> None:
-        theirs = make_store("redis", place(tmp_path, processes))
+        theirs = make_store("redis", store_place(tmp_path, processes))
         await theirs.start()
         component = theirs.component()
         assert component is not None
         address = component.metadata["redisHost"]
-        ours = make_store("redis", place(tmp_path, processes, redis_address=address))
+        ours = make_store("redis", store_place(tmp_path, processes, redis_address=address))
         await ours.start()
         await ours.stop()
         assert ours.component() == component
@@ -348,7 +297,7 @@ def test_a_redis_of_the_users_is_used_and_left_alone(tmp_path: Path) -> None:
     perform(tmp_path, act)
 
 
-@pytest.mark.parametrize("name", list(MARKS))
+@pytest.mark.parametrize("name", list(STORE_MARKS))
 def test_a_machine_without_the_server_says_so(tmp_path: Path, name: str) -> None:
     """Before anything is started, with the next move."""
 
@@ -387,7 +336,7 @@ def test_postgres_keeps_what_it_answered_for_through_a_sigkill(
     """A client's death loses nothing; the server's own not what is older than 30 ms."""
 
     async def act(processes: Processes) -> None:
-        first = make_store("postgres", place(open_folder, processes))
+        first = make_store("postgres", store_place(open_folder, processes))
         await first.start()
         assert await said(first.url(), "show fsync") == "on"
         await said(
@@ -395,7 +344,7 @@ def test_postgres_keeps_what_it_answered_for_through_a_sigkill(
         )
         await asyncio.sleep(0.2)
         await processes.kill(processes.all)
-        second = make_store("postgres", place(open_folder, processes))
+        second = make_store("postgres", store_place(open_folder, processes))
         # The dead one's children hold its memory until they see that it is gone.
         async with asyncio.timeout(20):
             while not await has_started(second):
@@ -411,10 +360,10 @@ def test_a_postgres_of_the_users_is_used_and_left_alone(tmp_path: Path) -> None:
     """With an address nothing is started, and nothing is stopped."""
 
     async def act(processes: Processes) -> None:
-        theirs = make_store("postgres", place(tmp_path, processes))
+        theirs = make_store("postgres", store_place(tmp_path, processes))
         await theirs.start()
         given = find_postgres(theirs.url(), lambda _: None)
-        ours = make_store("postgres", place(tmp_path, processes, postgres=given))
+        ours = make_store("postgres", store_place(tmp_path, processes, postgres=given))
         await ours.start()
         await ours.stop()
         assert ours.component() == theirs.component()
