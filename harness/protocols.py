@@ -185,6 +185,18 @@ class TopicCount:
 
 
 @runtime_checkable
+class ListingBroker(Protocol):
+    """A broker whose topics somebody may have to make."""
+
+    async def absent(self, topics: Sequence[str]) -> list[str]:
+        """Those that it has not, now that readers have asked for them.
+
+        Raises:
+            MachineError: it does not answer.
+        """
+
+
+@runtime_checkable
 class CountingBroker(Protocol):
     """A broker that counts; the sums of the ledger are compared with it."""
 
@@ -307,6 +319,20 @@ class Switchboard(Protocol):
 
         Raises:
             HarnessError: one did not in time.
+        """
+
+    async def flip(self, to: str) -> Struck:
+        """Have the relay that sidecars reach the broker through pass them on to this one.
+
+        Raises:
+            HarnessError: there is no relay.
+        """
+
+    async def until_flipped(self, *, deadline_s: float) -> None:
+        """Wait until sidecars are connected again.
+
+        Raises:
+            HarnessError: not in time.
         """
 
     async def spoil(self) -> Struck:

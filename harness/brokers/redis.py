@@ -32,7 +32,7 @@ class Redis(ServedBroker):
             *("--port", str(port), "--bind", "127.0.0.1", "--dir", str(self._place.folder)),
             *("--appendonly", "yes", "--appendfsync", "everysec", "--save", ""),
         )
-        self._running.append(self._place.processes.start("broker-redis", command))
+        self._running.append(self._place.processes.start(f"broker-{self.name}", command))
 
     async def _ask(self, login: Login) -> None:
         """See ServedBroker; inline commands, as of a server that is starting."""
@@ -79,6 +79,12 @@ class Redis(ServedBroker):
             raise LoginRefused(answer.decode(errors="replace").strip("-\r\n"))
         if not answer.startswith(expected):
             raise NotYet(answer.decode(errors="replace"))
+
+
+class SecondRedis(Redis):
+    """One more server of the same kind, for a relay to flip to."""
+
+    name = "redis-2"
 
 
 def _fields(pairs: Answer) -> dict[bytes, Answer]:

@@ -6,6 +6,7 @@ took it, and before its handling is acknowledged.
 """
 
 import asyncio
+import io
 import os
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -28,6 +29,15 @@ TASKS, ANSWERS = "onceproof.tasks", "onceproof.answers"
 """Of a team: what a member is to do, and what came of it."""
 PUBLISH_S, TRY_S, PAUSE_S = 60.0, 10.0, 0.25
 """A publish is tried again until it is acknowledged, at most so long; one try; between two."""
+TOO_LARGE = (
+    "stream too large",
+    "Producer.MaxMessageBytes",
+    "nats: maximum payload exceeded",
+    "invalid bulk length",
+)
+"""Words of a sidecar (its own limit, Kafka, NATS, Redis) that say: this message, never."""
+RELAYED = "relayed"
+"""In place of a broker's name: this pod reaches it through a relay, and does not know it."""
 What = Literal["publishing", "acknowledged", "refused", "delivered", "dead_letter"]
 Json = dict[str, Any]
 Handle = Callable[[str, Any], Awaitable[None]]
@@ -138,7 +148,7 @@ class Publisher:
 
     def _told(self, what: What, message: Message) -> Json:
         body: Json = {"what": what, "id": message.id, "topic": message.topic}
-        if self._broker and what in ("publishing", "acknowledged", "refused"):
+        if self._broker not in ("", RELAYED) and what in ("publishing", "acknowledged", "refused"):
             # The witness knows the broker in force; this pod may still be another one's.
             body["broker"] = self._broker
         if what == "publishing":
@@ -152,7 +162,7 @@ class Publisher:
         Several, all of one topic, go in one call, and all go again when one was refused.
 
         Raises:
-            EngineError: not acknowledged within a minute.
+            EngineError: not acknowledged within a minute, or too large for ever.
         """
         await self.publish_all(messages, lambda: self._try(messages))
 
@@ -161,6 +171,7 @@ class Publisher:
     ) -> None:
         """As `publish`; ``attempt`` tries all at once, and says why it failed, or nothing."""
         reason = ""
+        named = ", ".join(message.id for message in messages)
         deadline = asyncio.get_running_loop().time() + PUBLISH_S
         while asyncio.get_running_loop().time() < deadline:
             await GATE.passed()
@@ -169,8 +180,9 @@ class Publisher:
             await self.tell("refused" if reason else "acknowledged", *messages)
             if not reason:
                 return
+            if any(words in reason for words in TOO_LARGE):
+                raise EngineError(f"{named} is too large for its broker: {reason}")
             await asyncio.sleep(PAUSE_S)
-        named = ", ".join(message.id for message in messages)
         raise EngineError(f"{named} was not acknowledged in {PUBLISH_S:g} s: {reason}")
 
     async def _try(self, messages: tuple[Message, ...]) -> str:
@@ -184,7 +196,8 @@ class Publisher:
         try:
             async with self._session.post(
                 url + topic,
-                data=msgspec.json.encode(body),
+                # Of bytes alone aiohttp warns when they are many.
+                data=io.BytesIO(msgspec.json.encode(body)),
                 headers={"content-type": "application/json"},
                 params={f"metadata.{name}": value for name, value in metadata.items()},
             ) as answer:

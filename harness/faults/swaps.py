@@ -111,6 +111,24 @@ class BrokerSwapReload(BrokerSwap):
         return Healed(caller=planned.to, parts_ns={})
 
 
+class BrokerSwapFlip(BrokerSwap):
+    """Behind a relay: all connections are cut, and the next ones reach another server.
+
+    No file changes and no pod restarts. What the old broker still holds is stranded there.
+    """
+
+    kind = "broker_swap_flip"
+
+    async def fire(self, stage: Stage, planned: PlannedFault) -> Struck:
+        """See Fault."""
+        return await _board(stage).flip(planned.to)
+
+    async def heal(self, stage: Stage, planned: PlannedFault, struck: Struck) -> Healed:
+        """Wait until sidecars are connected again; they read from the new one a moment later."""
+        await _board(stage).until_flipped(deadline_s=HEAL_S)
+        return Healed(caller=planned.to, parts_ns={})
+
+
 class ComponentSpoiled(BrokerSwap):
     """The component's file is no YAML for some seconds; the old broker has to go on."""
 

@@ -32,6 +32,7 @@ def redis_broker(url: str | None, report: Report) -> Server:
 
 FINDERS: dict[str, Finder] = {
     "redis": redis_broker,
+    "redis-2": redis_broker,
     "nats": find_nats,
     "rabbitmq": find_rabbitmq,
     "kafka": find_kafka,

@@ -3,9 +3,10 @@
 import os
 import shutil
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
-from harness.brokers import BROKERS
+from harness.brokers import BROKERS, FLIPS
 from harness.cluster.sink import lacking
 from harness.engines.external.adapter import ENGINE as EXTERNAL
 from harness.engines.registry import ENGINES
@@ -20,6 +21,8 @@ from harness.scenario import Scenario, problems_of
 from harness.stores import STORES
 from harness.thresholds import problems_of_thresholds
 
+FLIP = "broker_swap_flip"
+"""The swap that needs a relay between sidecars and broker from the start."""
 PATTERN_KINDS = {
     "chain": ("say",),
     "tools": ("say", "tools"),
@@ -143,11 +146,26 @@ def _swap_problems(scenario: Scenario, cell: Cell, spec: EngineSpec) -> list[str
     problems += [problem for fault in swaps for problem in _broker_problems(fault.to, spec)]
     if any(fault.to == "none" for fault in swaps):
         problems.append("a broker is to be swapped to none; name one: to: kafka")
+    problems += _flip_problems([fault.kind for fault in swaps], [fault.to for fault in swaps], cell)
     if swaps and cell.broker == "none":
         problems.append("a broker is to be swapped, and the run has none; name it: --broker redis")
     if set(STRIKES) & set(kinds) and cell.broker in ("none", "in-memory"):
         problems.append(f"the broker {cell.broker} has no process to kill; name another: --broker")
     return problems
+
+
+def _flip_problems(kinds: list[str], to: list[str], cell: Cell) -> list[str]:
+    """Flips that cannot be: sidecars have one address, and so one protocol, in all of the run."""
+    if FLIP not in kinds:
+        return []
+    if len(set(kinds)) > 1:
+        return [f"{FLIP} beside {', '.join(sorted({*kinds} - {FLIP}))}: take one of them"]
+    return [
+        f"{FLIP} from {one} to {two}: behind one address both must speak the same; "
+        f"it can flip {', '.join(f'{a} to {b}' for a, b in FLIPS.items())}"
+        for one, two in pairwise((cell.broker, *to))
+        if FLIPS.get(one) != two
+    ]
 
 
 def _pattern_problems(scenario: Scenario, cell: Cell, spec: EngineSpec) -> list[str]:

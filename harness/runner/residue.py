@@ -26,13 +26,14 @@ SETTLED_S, BETWEEN_S = 10.0, 0.3
 """A broker takes back what ended readers held: so long its counters may move."""
 ALL_CAME_S = 2.0
 """So long something more may come than the broker says there is."""
-QUIET_S = {"redis": 4.0, "rabbitmq": 3.0, "kafka": 15.0, "nats": 18.0}
+QUIET_S = {"redis": 4.0, "redis-2": 4.0, "rabbitmq": 3.0, "kafka": 15.0, "nats": 18.0}
 """So long nothing more must come: Kafka first waits out the session of a pod that was killed, and
 JetStream the time in which that pod might have acknowledged."""
 COLLECT_S = 120.0
 KINDS = ("starts", "agents", "tasks", "answers", "results", "notes", "dead")
 """The routes of components/subscription-*.yaml."""
-SOON = {"redis": {"processingTimeout": "1s", "redeliverInterval": "1s"}}
+_REDIS_SOON = {"processingTimeout": "1s", "redeliverInterval": "1s"}
+SOON = {"redis": _REDIS_SOON, "redis-2": _REDIS_SOON}
 """Redis keeps what a dead pod held for it; here it need not wait for that pod."""
 
 

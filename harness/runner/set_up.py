@@ -23,6 +23,7 @@ from harness.cluster.means import Means
 from harness.cluster.pods import PodTemplate
 from harness.cluster.ports import Ports
 from harness.cluster.processes import Processes
+from harness.cluster.relay import Relay
 from harness.cluster.sink import SinkProcess, told_to_export
 from harness.cluster.witness import WitnessProcess
 from harness.engines.external.adapter import said_of
@@ -32,7 +33,7 @@ from harness.protocols import EngineSpec, Platform, Store
 from harness.provide.postgres import PostgresServer
 from harness.provide.server import Server
 from harness.runner.folder import RunFolder
-from harness.runner.order import brokers_of
+from harness.runner.order import FLIP, brokers_of
 from harness.runner.own import about_of
 from harness.runner.residue import Residue
 from harness.runner.switchboard import RunSwitchboard
@@ -146,6 +147,8 @@ class SetUp:
             undo.push_async_callback(self._residue(switchboard, control_plane, witness).collect)
         undo.push_async_callback(pods.stop)
         await pods.start()
+        if switchboard is not None:
+            await switchboard.reach()
         return pods
 
     async def about(self, pods: Platform) -> dict[str, str]:
@@ -183,8 +186,10 @@ class SetUp:
             )
             for name in names
         }
+        flips = any(one.kind == FLIP for one in self.plan.scenario.faults)
         return RunSwitchboard(
             brokers=brokers,
+            relay=Relay(self.ports.take(), self.clock) if flips else None,
             shipped=self.provided.components,
             resources=self.folder.components,
             witness=witness,

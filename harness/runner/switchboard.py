@@ -16,17 +16,31 @@ import yaml
 from harness.clock import NS_PER_S, Clock
 from harness.cluster.components import write_component, write_messages, write_old
 from harness.cluster.dapr import APP_ID
+from harness.cluster.relay import Relay
 from harness.cluster.witness import WitnessProcess
-from harness.engines.messages import COMPONENT
-from harness.errors import HarnessError
+from harness.engines.messages import COMPONENT, RELAYED
+from harness.errors import HarnessError, MachineError
 from harness.history import NONE
-from harness.protocols import Broker, Component, CountingBroker, Healed, Platform, Pod, Struck
+from harness.protocols import (
+    Broker,
+    Component,
+    CountingBroker,
+    Healed,
+    ListingBroker,
+    Platform,
+    Pod,
+    Struck,
+)
 
 POLICIES = "resiliency.yaml"
 GATE_S = 5.0
 RELOAD_S = 90.0
 """A sidecar waits up to 30 s for handlers before it lets go of a component."""
 SPOILED_S = 5.0
+TOPICS_S, POLL_S = 20.0, 0.2
+"""In which a broker makes the topics that sidecars have asked it for."""
+ADDRESS = "redisHost"
+"""Metadata with the address of a broker that a relay can stand before."""
 
 
 class _Loaded(msgspec.Struct):
@@ -56,6 +70,8 @@ class RunSwitchboard:
     clock: Clock
     is_declared: bool = True
     """Sidecars get the declared subscriptions; else their workers subscribe by themselves."""
+    relay: Relay | None = None
+    """Where sidecars reach the broker in force, in a run that flips; None: at its own address."""
     pods: Platform | None = None
     """Set when they are there."""
     environ: dict[str, str] = field(default_factory=dict)
@@ -79,13 +95,38 @@ class RunSwitchboard:
 
     async def stop(self) -> None:
         """Stop all of them."""
+        if self.relay is not None:
+            await self.relay.stop()
         for broker in self.brokers.values():
             await broker.stop()
 
     async def connect(self) -> None:
         """Give the sidecars the first broker's components and subscriptions, and the policies."""
         (self.resources / POLICIES).write_bytes((self.shipped / POLICIES).read_bytes())
-        await self._use(next(iter(self.brokers)))
+        first = next(iter(self.brokers))
+        if self.relay is not None:
+            await self.relay.start(_address(self._component(first)))
+        await self._use(first)
+
+    async def reach(self) -> None:
+        """Sidecars have subscribed: wait until the broker in force has the topics.
+
+        Raises:
+            MachineError: it makes none by itself, or does not answer.
+        """
+        broker = self.brokers[self.current]
+        if not self.is_declared or not isinstance(broker, ListingBroker):
+            return
+        topics, _ = self._topics()
+        absent: list[str] = topics
+        for _ in range(int(TOPICS_S / POLL_S)):
+            if not (absent := await broker.absent(topics)):
+                return
+            await self.clock.sleep_s(POLL_S)
+        raise MachineError(
+            f"{broker.name} has no topic {', '.join(absent)} and made none in {TOPICS_S:g} s; "
+            "make them, or set auto.create.topics.enable=true at the broker"
+        )
 
     async def counted(self, name: str) -> tuple[int, int]:
         """What a broker says it was given by publishers, and has left; -1 where it cannot say.
@@ -134,6 +175,21 @@ class RunSwitchboard:
         await self._in_force(to)
         took = await self._until_reloaded(self._type_in(file))
         return Struck(victims=(), proof=f"{file.name} rewritten in place for {to}; {took}")
+
+    async def flip(self, to: str) -> Struck:
+        """See Switchboard; which broker a message went to in that moment only the sidecars know."""
+        relay = self._relay()
+        self.forgetful |= {self.current, to}
+        address = _address(self._component(to))
+        await self._in_force(to)
+        if not (cut := relay.flip(address)):
+            return Struck(victims=(), proof="")
+        how = f"{cut} connections through {relay.address} cut; the next go to {to} at {address}"
+        return Struck(victims=(), proof=how)
+
+    async def until_flipped(self, *, deadline_s: float) -> None:
+        """See Switchboard; a sidecar has a connection or more."""
+        await self._relay().until_open(len(self._pods()), deadline_s=deadline_s)
 
     async def spoil(self) -> Struck:
         """See Switchboard."""
@@ -197,6 +253,11 @@ class RunSwitchboard:
         write = write_messages if is_declared else write_component
         write(own, source=self.shipped, target=target)
 
+    def _relay(self) -> Relay:
+        if self.relay is None:
+            raise HarnessError("sidecars reach the broker at its own address: nothing is flipped")
+        return self.relay
+
     def _component(self, name: str) -> Component:
         component = self.brokers[name].component()
         assert component is not None
@@ -240,12 +301,13 @@ class RunSwitchboard:
         return next((one.type for one in found if one.name == COMPONENT), "nothing")
 
     async def _use(self, name: str) -> None:
-        self.write(name, self.resources, is_declared=self.is_declared)
+        more = {ADDRESS: self.relay.address} if self.relay is not None else {}
+        self.write(name, self.resources, is_declared=self.is_declared, more=more)
         await self._in_force(name)
 
     async def _in_force(self, name: str) -> None:
         self.current = name
-        self.environ["ONCEPROOF_BROKER"] = name
+        self.environ["ONCEPROOF_BROKER"] = RELAYED if self.relay is not None else name
         self.used.append(name)
         await self.witness.note("broker", name, {})
         await self.witness.note("retry-bound", name, {"deliveries_max": self._deliveries_max()})
@@ -263,3 +325,7 @@ class RunSwitchboard:
         """After so many failed deliveries a message becomes a dead letter, by our own policies."""
         policies = yaml.safe_load((self.shipped / POLICIES).read_text())["spec"]["policies"]
         return 1 + int(policies["retries"]["deliver"]["maxRetries"])
+
+
+def _address(component: Component) -> str:
+    return component.metadata[ADDRESS]

@@ -71,10 +71,10 @@ def marks(name: str) -> list[pytest.MarkDecorator]:
     return [pytest.mark.skipif(absent, reason=f"no {name} here: `make services`")]
 
 
-def store_place(folder: Path, processes: Processes, **fields: Any) -> StorePlace:
-    """A corner for one store; ``fields`` name another server, other ports, another deadline."""
+def store_place(root: Path, processes: Processes, **fields: Any) -> StorePlace:
+    """A corner for one store; ``fields`` name another folder, server, deadline."""
     here: dict[str, Any] = {
-        "folder": folder / "store",
+        "folder": root / "store",
         "redis": REDIS,
         "postgres": POSTGRES,
         "ports": Ports(os.getpid()),

@@ -139,6 +139,22 @@ def test_a_hard_swap_accounts_for_every_message(tmp_path: Path) -> None:
     assert_the_brokers_agree(result)
 
 
+def test_a_flip_behind_a_relay_accounts_for_every_message(tmp_path: Path) -> None:
+    """Messages went to both servers; what was acknowledged was delivered, or is found in one."""
+    if why := reason("redis"):
+        pytest.skip(why)
+    flip = ("--set", "faults.0.kind=broker_swap_flip", "--set", "faults.0.to=redis-2")
+
+    result, records = ran(tmp_path, "broker_swap_hard", *flip)
+
+    known = ids(records, "delivered").keys() | ids(records, "residue").keys()
+    assert notes(records, "broker") == notes(records, "residue") == ["redis", "redis-2"]
+    assert ids(records, "acknowledged", "redis")
+    assert ids(records, "acknowledged", "redis-2")
+    assert ids(records, "acknowledged").keys() <= known
+    assert_the_brokers_agree(result, without_given={"redis", "redis-2"})
+
+
 def assert_the_brokers_agree(
     result: dict[str, Any], *, without_given: frozenset[str] | set[str] = frozenset()
 ) -> None:

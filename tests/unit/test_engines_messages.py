@@ -28,6 +28,8 @@ class World:
     heard: list[str] = field(default_factory=list)
     refusals: int = 0
     """So many publishes are refused."""
+    reason: str = ""
+    """What is said of it."""
     port: int = 0
     told: list[dict[str, Any]] = field(default_factory=list)
     queries: list[dict[str, str]] = field(default_factory=list)
@@ -37,7 +39,9 @@ class World:
         self.heard.append(f"sidecar {message.id} {request.match_info['topic']}")
         self.queries.append(dict(request.query))
         self.refusals -= 1
-        return web.Response(status=500 if self.refusals >= 0 else 204)
+        if self.refusals >= 0:
+            return web.Response(status=500, text=self.reason)
+        return web.Response(status=204)
 
     async def publish_many(self, request: web.Request) -> web.Response:
         entries = msgspec.json.decode(await request.read())
@@ -151,6 +155,16 @@ def test_a_publish_that_is_never_acknowledged_is_an_error(monkeypatch: pytest.Mo
 
     with pytest.raises(EngineError, match=r"a1/start was not acknowledged in 0\.1 s: 500"):
         perform(World(refusals=10**6), lambda one: one.publish(MESSAGE))
+
+
+def test_a_message_that_is_too_large_is_published_once() -> None:
+    """No later try could be taken, so the agent is told at once, and the refusal is on file."""
+    world = World(refusals=10**6, reason="nats: maximum payload exceeded")
+
+    with pytest.raises(EngineError, match="a1/start is too large for its broker: 500 nats: max"):
+        perform(world, lambda one: one.publish(MESSAGE))
+
+    assert [line.split()[0] for line in world.heard] == ["publishing", "sidecar", "refused"]
 
 
 def test_a_closed_gate_holds_what_would_be_published() -> None:

@@ -136,6 +136,7 @@ def test_agents_that_talk_need_a_broker() -> None:
 
 
 SWAP = (FaultSpec(kind="broker_swap", to="kafka", in_flight_min=0),)
+FLIP = FaultSpec(kind="broker_swap_flip", to="redis", in_flight_min=0)
 
 
 @pytest.mark.parametrize(
@@ -147,6 +148,16 @@ SWAP = (FaultSpec(kind="broker_swap", to="kafka", in_flight_min=0),)
         (DAPR, SWAP, "the run has none; name it: --broker redis"),
         (replace(DAPR, broker="redis"), (replace(SWAP[0], to=""),), "unknown broker ''"),
         (replace(DAPR, broker="redis"), (replace(SWAP[0], to="none"),), "to none; name one"),
+        (
+            replace(DAPR, broker="redis"),
+            (replace(SWAP[0], kind="broker_swap_flip"),),
+            "broker_swap_flip from redis to kafka: behind one address both must speak the same",
+        ),
+        (
+            replace(DAPR, broker="redis-2"),
+            (FLIP, replace(SWAP[0], to="redis")),
+            "broker_swap_flip beside broker_swap: take one of them",
+        ),
     ],
 )
 def test_messages_that_cannot_be_are_said_before(
@@ -166,6 +177,13 @@ def test_a_run_starts_the_brokers_that_it_swaps_to() -> None:
     assert problems_of_order(swapping) == []
     assert brokers_of(swapping.scenario, swapping.cell) == ("redis", "kafka")
     assert brokers_of(SCENARIO, DAPR) == ()
+
+
+def test_a_flip_and_one_back_can_be() -> None:
+    """Each from the broker in force before it."""
+    there = replace(FLIP, to="redis-2")
+
+    assert problems_of_order(order(replace(DAPR, broker="redis"), faults=(there, FLIP))) == []
 
 
 @pytest.mark.parametrize(

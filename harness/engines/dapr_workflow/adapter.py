@@ -12,7 +12,7 @@ SUMMARIES = {
     "streaming": "as default, over a broker: streaming subscriptions, a team's tasks in bulk",
     "two-apps": "as default; two apps, each runs its calls and child agents in the other one",
 }
-BROKERS = ("in-memory", "redis", "kafka", "rabbitmq")
+BROKERS = ("in-memory", "redis", "redis-2", "kafka", "rabbitmq")
 MESSAGED = {"default": ("none", *BROKERS, "nats"), "streaming": BROKERS}
 """By variant, what its messages can go over; streams have one component for all topics."""
 APPS = ("onceproof-left", "onceproof-right")
