@@ -72,6 +72,15 @@ class Kafka(ServedBroker):
         if cluster.brokers == 0 or cluster.controller < 0:
             raise NotYet(f"{cluster.brokers} brokers, controller {cluster.controller}")
 
+    async def absent(self, topics: Sequence[str]) -> list[str]:
+        """See ListingBroker; a sidecar's words of it are `circuit breaker is open`."""
+        found = await self._told("its topics", self._topics(self._login()))
+        return [topic for topic in topics if topic not in found]
+
+    async def _topics(self, login: Login) -> frozenset[str]:
+        async with _connected(login) as connection:
+            return frozenset((await cluster_of(connection, has_topics=True)).partitions)
+
     async def _count(
         self, login: Login, topics: Sequence[str], app_id: str
     ) -> dict[str, TopicCount]:

@@ -5,8 +5,9 @@ A broker module says how its server is launched and how one asks whether it take
 
 import asyncio
 import shutil
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 from urllib.parse import unquote, urlsplit
 
 from harness.brokers.place import BrokerPlace
@@ -19,6 +20,7 @@ from harness.protocols import Component, TopicCount
 from harness.provide.server import Server, shown
 
 POLL_S, ASK_S = 0.05, 5.0
+T = TypeVar("T")
 
 
 class LoginRefused(Exception):  # noqa: N818 - what the server says; it would say so again.
@@ -112,13 +114,20 @@ class ServedBroker:
 
     async def counts(self, topics: Sequence[str], app_id: str) -> dict[str, TopicCount]:
         """See CountingBroker."""
+        return await self._told("its counters", self._count(self._login(), topics, app_id))
+
+    async def _told(self, what: str, asking: Awaitable[T]) -> T:
+        """What the server answers in time.
+
+        Raises:
+            MachineError: it does not.
+        """
         try:
             async with asyncio.timeout(ASK_S):
-                return await self._count(self._login(), topics, app_id)
+                return await asking
         except (OSError, EOFError, ValueError, NotYet, LoginRefused) as error:
             raise MachineError(
-                f"{self.name} at {shown(self.url)} does not tell its counters: {error!r}"
-                f"{self._log()}"
+                f"{self.name} at {shown(self.url)} does not tell {what}: {error!r}{self._log()}"
             ) from error
 
     def _port(self, what: str) -> int:

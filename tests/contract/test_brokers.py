@@ -4,105 +4,38 @@ Each broker that this machine has is started; what it lacks is skipped with the 
 """
 
 import asyncio
-import json
-import os
 import socket
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any
 
-import httpx
 import pytest
-import yaml
-from aiohttp import web
 
 from harness.brokers import BROKERS, make_broker
 from harness.brokers.place import BrokerPlace
 from harness.brokers.served import ServedBroker
-from harness.clock import SystemClock
-from harness.cluster.components import write_component
 from harness.cluster.dapr import APP_ID
-from harness.cluster.health import until_healthy
-from harness.cluster.ports import Ports, is_free
-from harness.cluster.processes import Processes
-from harness.errors import MachineError
-from harness.protocols import Broker, CountingBroker, TopicCount
-from harness.provide.brokers import brokers_at_hand
-from harness.provide.chain import Refused
-from harness.provide.runtime import Runtime, runtime_providers
+from harness.engines.messages import Message
+from harness.errors import EngineError, MachineError
+from harness.protocols import Broker, CountingBroker, ListingBroker, TopicCount
 from harness.provide.server import Server
-from harness.provide.strays import look
+from tests.contract.broker_stand import (
+    EVERY,
+    EVERY_SERVED,
+    TOPIC,
+    Corner,
+    Subscriber,
+    perform,
+)
+from tests.contract.service_stand import HERE, NEEDS_RUNTIME, SERVED, marks
 
-SHIPPED = Path(__file__).resolve().parents[2] / "components"
-TOPIC = "onceproof.hello"
-HERE = brokers_at_hand()
+TOO_LARGE_BYTES = {"redis": 5_000_000, "rabbitmq": 5_000_000, "kafka": 1_500_000, "nats": 1_500_000}
+"""Redis takes 512 MB and RabbitMQ 128 MiB: the sidecar's own limit, 4 MiB, comes first."""
 LOOPBACK = {
     "0100007F",
     "0000000000000000FFFF00000100007F",
     "00000000000000000000000001000000",
 }
 """127.0.0.1, the same as an address of version 6, and ::1, as the kernel's tables have them."""
-SERVED = ("redis", "nats", "rabbitmq", "kafka")
-
-
-def runtime_here() -> Runtime | None:
-    """The Dapr runtime that is there without a build."""
-    for provider in runtime_providers(lambda _: None)[:3]:
-        try:
-            return provider.get()
-        except Refused:
-            continue
-    return None
-
-
-RUNTIME = runtime_here()
-
-
-def marks(name: str) -> list[pytest.MarkDecorator]:
-    """Skipped with reason and remedy where the server is not here."""
-    absent = name in SERVED and name not in HERE
-    return [pytest.mark.skipif(absent, reason=f"no {name} here: `make services`")]
-
-
-EVERY = pytest.mark.parametrize("name", [pytest.param(n, marks=marks(n)) for n in BROKERS])
-EVERY_SERVED = pytest.mark.parametrize("name", [pytest.param(n, marks=marks(n)) for n in SERVED])
-
-
-class Corner:
-    """A place for brokers that remembers which ports were handed out."""
-
-    def __init__(self, folder: Path, processes: Processes) -> None:
-        self.ports = Ports(os.getpid())
-        self.processes = processes
-        self.folder = folder
-
-    def place(self, **fields: Any) -> BrokerPlace:
-        """``fields`` name other servers, or another deadline."""
-        here: dict[str, Any] = {"folder": self.folder / "broker", "servers": HERE}
-        return BrokerPlace(processes=self.processes, ports=self.ports, **here | fields)
-
-
-def perform(folder: Path, act: Callable[[Corner], Awaitable[None]]) -> list[str]:
-    """Act with real processes; no process and no port may be left. Names of what was started."""
-    processes = Processes(run=folder, logs=folder / "logs", clock=SystemClock())
-    corner = Corner(folder, processes)
-
-    async def run() -> None:
-        try:
-            async with asyncio.timeout(120):
-                await act(corner)
-        finally:
-            left = [process for process in processes.all if process.exit is None]
-            await processes.kill(left)
-        assert left == []
-        async with asyncio.timeout(5):
-            while strays := [seen.command for seen in look() if seen.run == str(folder.resolve())]:
-                await asyncio.sleep(0.05)
-        assert strays == []
-        assert [port for port in corner.ports.taken if not is_free(port)] == []
-
-    asyncio.run(run())
-    return [process.name for process in processes.all]
 
 
 @EVERY
@@ -122,10 +55,10 @@ def test_stopping_what_never_started_is_safe(tmp_path: Path, name: str) -> None:
     assert perform(tmp_path, act) == []
 
 
-@pytest.mark.skipif(RUNTIME is None, reason="no Dapr runtime here: `make runtime`")
+@NEEDS_RUNTIME
 @pytest.mark.parametrize("name", [pytest.param(n, marks=marks(n)) for n in ("in-memory", *SERVED)])
 def test_a_message_goes_through_a_real_sidecar(tmp_path: Path, name: str) -> None:
-    """Published at daprd, acknowledged by the broker, delivered to the subscriber once."""
+    """Delivered to the subscriber once; and one over the limit is refused, clearly."""
 
     async def act(corner: Corner) -> None:
         broker = make_broker(name, corner.place())
@@ -135,12 +68,26 @@ def test_a_message_goes_through_a_real_sidecar(tmp_path: Path, name: str) -> Non
             assert await subscriber.arrived() == {"id": "agent-1/start"}
             await asyncio.sleep(0.3)
             assert subscriber.inbox.empty()
+            if name != "in-memory":
+                await too_large(subscriber, TOO_LARGE_BYTES[name])
+            if isinstance(broker, ListingBroker):
+                assert await broker.absent([TOPIC, "onceproof.none"]) == ["onceproof.none"]
         await broker.stop()
 
     perform(tmp_path, act)
 
 
-@pytest.mark.skipif(RUNTIME is None, reason="no Dapr runtime here: `make runtime`")
+async def too_large(subscriber: Subscriber, count: int) -> None:
+    """An error of the worker's that says so, at once and on file; the next message arrives."""
+    message = Message(id="large", topic=TOPIC, agent="a1", content="x" * count)
+    with pytest.raises(EngineError, match="large is too large for its broker: "):
+        await subscriber.worker.publish(message)
+    assert subscriber.told == [("publishing", "large"), ("refused", "large")]
+    await subscriber.publish({"id": "small"})
+    assert await subscriber.arrived() == {"id": "small"}
+
+
+@NEEDS_RUNTIME
 @EVERY_SERVED
 def test_a_broker_counts_what_it_was_given_and_has_left(tmp_path: Path, name: str) -> None:
     """Two published, one of them acknowledged by its reader; a topic nobody used has nothing."""
@@ -195,86 +142,6 @@ def test_a_broker_that_is_gone_tells_no_counters(tmp_path: Path, name: str) -> N
             await broker.counts([TOPIC], APP_ID)
 
     perform(tmp_path, act)
-
-
-class Subscriber:
-    """A daprd with the broker's shipped component, and an app that it delivers to."""
-
-    def __init__(self, corner: Corner, broker: Broker) -> None:
-        self._corner, self._broker = corner, broker
-        self.inbox: asyncio.Queue[dict[str, str]] = asyncio.Queue()
-        self.is_willing = True
-        """What arrives is acknowledged; else it is refused."""
-        self._http = httpx.AsyncClient(timeout=10.0)
-
-    async def __aenter__(self) -> "Subscriber":
-        ports, folder = self._corner.ports, self._corner.folder / "resources"
-        component = self._broker.component()
-        assert component is not None
-        write_component(component, source=SHIPPED, target=folder)
-        (folder / "resiliency.yaml").write_bytes((SHIPPED / "resiliency.yaml").read_bytes())
-        (folder / "subscription.yaml").write_text(yaml.safe_dump(subscription()))
-        app_port, http, *others = (ports.take() for _ in range(5))
-        await self._serve(app_port)
-        self._url = f"http://127.0.0.1:{http}"
-        assert RUNTIME is not None
-        command = (
-            *RUNTIME.daprd,
-            *("--app-id", APP_ID, "--app-port", str(app_port)),
-            *("--dapr-listen-addresses", "127.0.0.1", "--dapr-http-port", str(http)),
-            *("--dapr-grpc-port", str(others[0]), "--dapr-internal-grpc-port", str(others[1])),
-            *("--dapr-internal-grpc-listen-address", "127.0.0.1"),
-            *("--metrics-port", str(others[2]), "--metrics-listen-address", "127.0.0.1"),
-            *("--resources-path", str(folder)),
-        )
-        process = self._corner.processes.start("sidecar", command)
-        await until_healthy(
-            self._http, f"{self._url}/v1.0/healthz", process, clock=SystemClock(), deadline_s=30
-        )
-        return self
-
-    async def __aexit__(self, *reason: object) -> None:
-        started = self._corner.processes.all
-        await self._corner.processes.stop([p for p in started if p.name == "sidecar"])
-        await self._runner.cleanup()
-        await self._http.aclose()
-
-    async def publish(self, message: dict[str, str]) -> None:
-        answer = await self._http.post(
-            f"{self._url}/v1.0/publish/agent-messages/{TOPIC}", json=message
-        )
-        assert answer.status_code == 204, answer.text
-
-    async def arrived(self) -> dict[str, str]:
-        async with asyncio.timeout(30):
-            return await self.inbox.get()
-
-    async def _serve(self, port: int) -> None:
-        async def deliver(request: web.Request) -> web.Response:
-            self.inbox.put_nowait(json.loads(await request.text())["data"])
-            if not self.is_willing:
-                return web.json_response({"status": "RETRY"}, status=500)
-            return web.json_response({"status": "SUCCESS"})
-
-        app = web.Application()
-        app.router.add_post("/deliver", deliver)
-        self._runner = web.AppRunner(app)
-        await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", port).start()
-
-
-def subscription() -> dict[str, object]:
-    """A declarative subscription, as `dapr run` and Kubernetes take it."""
-    return {
-        "apiVersion": "dapr.io/v2alpha1",
-        "kind": "Subscription",
-        "metadata": {"name": "hello"},
-        "spec": {
-            "topic": TOPIC,
-            "pubsubname": "agent-messages",
-            "routes": {"default": "/deliver"},
-        },
-    }
 
 
 @EVERY_SERVED
