@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     # Each worker is an importer: what only names types would cost every pod numpy and faker.
     from harness.history import Evidence
     from harness.plan import HeldCall, PlannedFault
+    from harness.results import ProcessRow
     from harness.verdict import CheckResult
 
 SPANS = "spans over OTLP"
@@ -369,11 +370,7 @@ class Workload(Protocol):
     """What a cluster's API does to the pods of a run; each strike comes back when they are gone."""
 
     async def evict(self, slot: str) -> Struck:
-        """Evict a slot's pod.
-
-        Raises:
-            HarnessError: the cluster refuses, as for a disruption budget.
-        """
+        """Evict a slot's pod. Raises HarnessError where the cluster refuses, as for a budget."""
 
     async def roll_out(self) -> Struck:
         """Replace every pod in turn, and wait until all of before are gone."""
@@ -420,6 +417,12 @@ class Platform(Protocol):
 
     async def stop(self) -> None:
         """End every pod and leave nothing behind; safe when it never started."""
+
+    async def begin_costs(self) -> None:
+        """The load begins: what pods spent before does not count."""
+
+    async def costs(self) -> tuple[ProcessRow, ...]:
+        """What pods cost since, where they are no processes of this machine; none if unknown."""
 
     async def kill(self, slot: str, part: str) -> Struck:
         """See Stage."""

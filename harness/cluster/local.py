@@ -18,6 +18,7 @@ from harness.cluster.processes import Process, Processes
 from harness.errors import HarnessError, MachineError
 from harness.protocols import Healed, Platform, Struck
 from harness.protocols import Pod as AnyPod
+from harness.results import ProcessRow
 
 RESTART_DELAYS_S = (0.0, 1.0, 2.0, 4.0, 8.0)
 """Of the n-th container restart of a pod; the last one stays."""
@@ -88,6 +89,13 @@ class LocalPlatform:
                 current = busy.get(pod.slot)
                 if current is None or current.done():
                     busy[pod.slot] = group.create_task(self._care_for(pod))
+
+    async def begin_costs(self) -> None:
+        """See Platform; local pods are processes, which are measured as such."""
+
+    async def costs(self) -> tuple[ProcessRow, ...]:
+        """See Platform."""
+        return ()
 
     async def kill(self, slot: str, part: str) -> Struck:
         """See Platform."""

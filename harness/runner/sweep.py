@@ -46,7 +46,7 @@ class SweepWalk(Walk):
         beside: list[asyncio.Task[None]],
     ) -> str:
         """All strikes; returns how it ended."""
-        self._costs.begin(processes)
+        await self._costs.begin(processes, pods)
         await witness.note("phase", "load", {})
         stage = RunStage(platform=pods, witness=witness)
         async with httpx.AsyncClient(trust_env=False, timeout=POST_S) as http:
@@ -64,7 +64,7 @@ class SweepWalk(Walk):
             ending = await sweep.run(beside)
             self._trouble(*sweep.troubles)
         await witness.note("phase", "end", {})
-        self._costs.sample(processes)
+        await self._costs.end(processes, pods)
         return ending
 
 

@@ -259,7 +259,7 @@ class Walk:
     ) -> str:
         """Load, faults, drain; returns how it ended."""
         since_load = SinceLoad(witness, steps_before=(await witness.progress()).answered_steps)
-        self._costs.begin(processes)
+        await self._costs.begin(processes, pods)
         assert self._kept is not None
         await self._kept.begin()
         if "parked" in self.plan.scenario.mix and self._idle is not None:
@@ -304,7 +304,7 @@ class Walk:
         if self._idle is not None and self._idle.figures:
             await self._idle.look("ended")
             self.facts["idle"] = self._idle.figures
-        self._costs.sample(processes)
+        await self._costs.end(processes, pods)
         await self._kept.end()
         self.facts |= self._kept.facts()
         return ending

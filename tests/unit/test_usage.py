@@ -1,7 +1,9 @@
 """What processes cost: per kind, the dead included, from the begin of the load."""
 
+import asyncio
 import os
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ from harness.cluster.usage import (
     machine_cpu_s,
     tree_rss_mb,
 )
+from harness.results import ProcessRow
 from harness.runner.costs import Costs
 
 NOBODY = 2_000_001
@@ -88,11 +91,46 @@ class Group:
         self.all = list(processes)
 
 
+@dataclass
+class Elsewhere:
+    """A platform whose pods are no processes here."""
+
+    rows: tuple[ProcessRow, ...] = ()
+    begun: bool = False
+
+    async def begin_costs(self) -> None:
+        self.begun = True
+
+    async def costs(self) -> tuple[ProcessRow, ...]:
+        assert self.begun
+        return self.rows
+
+
+def test_what_a_platform_knows_of_its_pods_makes_the_engines_cost_known() -> None:
+    """Before that no process counts as the engine's, as most of it would be missing."""
+    sidecar = ProcessRow(name="sidecar", count=3, is_engine=True, cpu_s=1.0, rss_mb_max=90.0)
+    group: Any = Group(dead("redis", 2.0))
+
+    def engines(*rows: ProcessRow) -> list[str]:
+        costs, platform = Costs(measures_pods=False), Elsewhere(rows)
+
+        async def whole() -> None:
+            await costs.begin(group, platform)  # type: ignore[arg-type]
+            await costs.end(group, platform)  # type: ignore[arg-type]
+
+        asyncio.run(whole())
+        return [row.name for row in costs.rows(group) if row.is_engine]
+
+    assert engines() == []
+    assert engines(sidecar) == ["redis", "sidecar"]
+
+
 def test_a_look_keeps_what_was_spent_by_then() -> None:
     """A sample a look, the harness among the kinds; `rows` is not changed by it."""
     costs = Costs()
+    platform: Any = Elsewhere()
     group: Any = Group(dead("worker-agents-1.1", 2.0))
-    costs.begin(group)
+    asyncio.run(costs.begin(group, platform))
     costs.look(group, t_ns=5, started=3, ended=1)
     group.all.append(dead("worker-agents-1.2", 1.5))
     costs.look(group, t_ns=6, started=4, ended=4)

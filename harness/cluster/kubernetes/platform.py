@@ -17,6 +17,7 @@ from harness.clock import Clock
 from harness.cluster.address_book import write_book
 from harness.cluster.kubernetes.api import Api, ApiError, path_of
 from harness.cluster.kubernetes.control_plane import ClusterControlPlane
+from harness.cluster.kubernetes.costs import PodCosts
 from harness.cluster.kubernetes.identity import Asked, IdentityServer
 from harness.cluster.kubernetes.manifests import (
     GRACE_S,
@@ -32,6 +33,7 @@ from harness.cluster.kubernetes.waiting import why_not_ready
 from harness.cluster.kubernetes.workload import ClusterWorkload
 from harness.errors import HarnessError, MachineError
 from harness.protocols import Healed, Pod, Struck
+from harness.results import ProcessRow
 
 GONE_S = 90.0
 """Time in which a deleted pod, or the run's namespace, must be gone."""
@@ -87,7 +89,13 @@ class KubernetesPlatform:
     _confirming: set[asyncio.Task[None]] = field(default_factory=set)
     _bare: set[str] = field(default_factory=set)
     """Uids of pods that lack their sidecar, and were told of."""
+    _costs: PodCosts = field(init=False)
+    _sampler: asyncio.Task[None] | None = None
     _is_running: bool = False
+
+    def __post_init__(self) -> None:
+        plane = (self.control_plane.namespace,) if self.control_plane is not None else ()
+        self._costs = PodCosts(namespaces=(self.namespace, *plane))
 
     @property
     def workload(self) -> ClusterWorkload:
@@ -140,7 +148,9 @@ class KubernetesPlatform:
     async def stop(self) -> None:
         """See Platform: the namespace is deleted, and gone when this returns."""
         if self._follower is not None:
-            tasks = (self._follower, *self._confirming)
+            tasks = [self._follower, *self._confirming]
+            if self._sampler is not None:
+                tasks.append(self._sampler)
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
@@ -151,6 +161,19 @@ class KubernetesPlatform:
                 await self._keep_logs()
                 await remove(api, self.namespace, clock=self.clock)
             self._api = None
+
+    async def begin_costs(self) -> None:
+        """See Platform."""
+        if await self._costs.look(self.api):
+            self._costs.begin()
+            self._sampler = asyncio.create_task(self._costs.keep_looking(self.api, self.clock))
+
+    async def costs(self) -> tuple[ProcessRow, ...]:
+        """See Platform; none where this account may not see the kubelet's numbers."""
+        if self._sampler is None:
+            return ()
+        await self._costs.look(self.api)
+        return self._costs.rows()
 
     async def kill(self, slot: str, part: str) -> Struck:
         """See Platform: a pod is deleted without grace, a container's process killed."""
