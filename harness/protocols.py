@@ -372,6 +372,9 @@ class Workload(Protocol):
     async def evict(self, slot: str) -> Struck:
         """Evict a slot's pod. Raises HarnessError where the cluster refuses, as for a budget."""
 
+    async def chaos_kill(self, slot: str) -> Struck:
+        """Have Chaos Mesh kill a slot's pod. Raises as `evict`."""
+
     async def roll_out(self) -> Struck:
         """Replace every pod in turn, and wait until all of before are gone."""
 

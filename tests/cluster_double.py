@@ -42,6 +42,7 @@ class Double:
     """Why no pod may be created; empty when they may."""
     budget: str = ""
     """Why no pod may be evicted; empty when they may."""
+    has_chaos_mesh: bool = False
     has_kinds: bool = True
     log: str = ""
     servers: list[web.AppRunner] = field(default_factory=list)
@@ -204,6 +205,9 @@ class Double:
             return await self._exec(request)
         if path == "/version":
             return web.json_response({"gitVersion": "v1.34.4"})
+        if path == "/apis/chaos-mesh.org/v1alpha1":
+            resources = [{"name": "podchaos"}] if self.has_chaos_mesh else []
+            return web.json_response({"resources": resources}, status=200 if resources else 404)
         if path == "/apis/dapr.io/v1alpha1":
             kinds = ("components", "configurations") if self.has_kinds else ()
             resources = [{"name": name} for name in kinds]
@@ -260,6 +264,8 @@ class Double:
         if path.endswith("/services") and "clusterIP" not in made["spec"]:
             made["spec"]["clusterIP"] = await self._serve(made["spec"])
         self.put(place, made, "ADDED")
+        if made["kind"] == "PodChaos":
+            self._wreak(made["spec"])
         if made["kind"] in ("Deployment", "StatefulSet"):
             for index in range(made["spec"]["replicas"]):
                 self.spawn(made, index)
@@ -298,6 +304,17 @@ class Double:
         if self.budget:
             return web.json_response({"message": self.budget}, status=429)
         return self._delete(path, body["deleteOptions"])
+
+    def _wreak(self, spec: Manifest) -> None:
+        """What Chaos Mesh's controller does for ``pod-kill`` in mode ``one``."""
+        wanted = spec["selector"]["labelSelectors"].items()
+        chosen = next(
+            pod
+            for pod in self.pods()
+            if pod["metadata"]["namespace"] in spec["selector"]["namespaces"]
+            and wanted <= pod["metadata"]["labels"].items()
+        )
+        self.delete_pod(path_of(chosen))
 
     def _delete(self, path: str, options: Manifest) -> web.Response:
         found = self.objects.get(path)
@@ -350,7 +367,10 @@ KINDS = (
 )
 
 
-EVERYBODYS = ("/version", "/apis/dapr.io/v1alpha1", "selfsubjectaccessreviews")
+EVERYBODYS = (
+    *("/version", "/apis/dapr.io/v1alpha1", "/apis/chaos-mesh.org/v1alpha1"),
+    "selfsubjectaccessreviews",
+)
 """What the roles that a cluster has by itself let every account do.
 
 Source: kubernetes.io/docs/reference/access-authn-authz/rbac, discovery roles and system:basic-user

@@ -22,7 +22,7 @@ from harness.faults.swaps import (
     BrokerSwapReload,
     ComponentSpoiled,
 )
-from harness.faults.workloads import EvictPod, RolloutRestart, ScaleDown
+from harness.faults.workloads import ChaosPodKill, EvictPod, RolloutRestart, ScaleDown
 from harness.protocols import Fault
 
 FAULTS: dict[str, Fault] = {
@@ -50,6 +50,7 @@ FAULTS: dict[str, Fault] = {
     "evict_pod": EvictPod(),
     "rollout_restart": RolloutRestart(),
     "scale_down": ScaleDown(),
+    "chaos_pod_kill": ChaosPodKill(),
 }
 _NO_SERVER = "local sidecars read files and have no certificates, so that no {} is there to strike"
 ON_CLUSTER_ONLY = {
@@ -58,6 +59,7 @@ ON_CLUSTER_ONLY = {
     "kill_injector": _NO_SERVER.format("injector"),
     "kill_injector_and_pod": _NO_SERVER.format("injector"),
     "evict_pod": "a cluster's API evicts; kill_pod with grace: true ends a local pod so",
+    "chaos_pod_kill": "Chaos Mesh is a cluster's; kill_pod kills a local pod so",
     "scale_down": "a cluster's API scales; kill_pod with grace: true ends a local pod for a while",
 }
 """Kind -> why local pods cannot have it, and what comes near."""

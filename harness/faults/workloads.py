@@ -40,6 +40,16 @@ class EvictPod(_OnWorkload):
         return await stage.healed(planned.slot, struck, deadline_s=HEAL_S)
 
 
+class ChaosPodKill(EvictPod):
+    """Chaos Mesh kills a pod, by an object of its own; where it is not installed, it is skipped."""
+
+    kind = "chaos_pod_kill"
+
+    async def fire(self, stage: Stage, planned: PlannedFault) -> Struck:
+        """See Fault."""
+        return await _workload(stage).chaos_kill(planned.slot)
+
+
 class RolloutRestart(_OnWorkload):
     """All pods are replaced in turn, with grace, as by `kubectl rollout restart`."""
 

@@ -111,6 +111,10 @@ class FakeWorkload:
         self.asked.append(("evict", slot))
         return Struck(victims=(f"{slot}.1",), proof="evicted")
 
+    async def chaos_kill(self, slot: str) -> Struck:
+        self.asked.append(("chaos", slot))
+        return Struck(victims=(f"{slot}.1",), proof="killed")
+
     async def roll_out(self) -> Struck:
         self.asked.append(("roll out",))
         return Struck(victims=("agents-1.1", "agents-2.1"), proof="rolled out")

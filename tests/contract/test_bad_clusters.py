@@ -321,6 +321,30 @@ def test_a_fault_asks_for_the_rights_that_it_takes(
         asyncio.run(looked(kind))
 
 
+def test_chaos_mesh_is_looked_for_before_a_run_that_asks_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Skipped with the remedy where it is not, and only where a fault needs it."""
+
+    async def looked(*kinds: str, has_it: bool) -> Found:
+        async with cluster(tmp_path) as (double, file):
+            monkeypatch.setenv("KUBECONFIG", str(file))
+            double.has_chaos_mesh = has_it
+            async with await Api.connect("") as api:
+                return await look(
+                    api,
+                    needs_dapr=False,
+                    needs_volumes=False,
+                    is_sure=True,
+                    faults=frozenset(kinds),
+                )
+
+    assert asyncio.run(looked("chaos_pod_kill", has_it=True)).version
+    assert asyncio.run(looked("kill_pod", has_it=False)).version
+    with pytest.raises(UsageError, match=r"chaos_pod_kill: skipped: .* install it"):
+        asyncio.run(looked("chaos_pod_kill", has_it=False))
+
+
 def asked(*words: str) -> argparse.Namespace:
     return parser().parse_args(["run", "baseline", *words])
 

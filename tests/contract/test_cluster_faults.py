@@ -18,6 +18,7 @@ SERVERS = ("kill_sentry", "kill_operator", "kill_injector")
     ("kind", "asked", "waits"),
     [
         ("evict_pod", [("evict", "agents-2")], ["agents-2"]),
+        ("chaos_pod_kill", [("chaos", "agents-2")], ["agents-2"]),
         ("rollout_restart", [("roll out",)], ["agents-1", "agents-2"]),
         ("scale_down", [("down", "agents-2"), ("up", "agents-1", 3.0)], ["agents-1"]),
     ],

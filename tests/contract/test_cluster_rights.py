@@ -111,6 +111,8 @@ async def lived(back_end: KubernetesBackEnd, folder: Path, *, is_assisted: bool)
             assert platform.workload is not None
             struck = await platform.workload.evict("agents-1")
             await platform.healed("agents-1", struck, deadline_s=10)
+            struck = await platform.workload.chaos_kill("agents-1")
+            await platform.healed("agents-1", struck, deadline_s=10)
             struck = await platform.workload.roll_out()
             await platform.healed("agents-1", struck, deadline_s=10)
             await platform.workload.scale_down("agents-1")

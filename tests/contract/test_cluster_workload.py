@@ -89,6 +89,22 @@ def test_an_evicted_pod_is_gone_and_replaced(play: Callable[[Scene], None]) -> N
     play(scene)
 
 
+def test_chaos_mesh_kills_the_slots_pod_and_its_object_goes(
+    play: Callable[[Scene], None],
+) -> None:
+    """That pod alone; an object that stayed would kill again."""
+
+    async def scene(platform: Platform, workload: Workload, double: Double) -> None:
+        before = uids(double)
+        struck = await workload.chaos_kill("agents-2")
+        (gone,) = set(before) - set(uids(double))
+        assert f"pod {before[gone]} (uid {gone}) killed by PodChaos" in struck.proof
+        assert (await platform.healed("agents-2", struck, deadline_s=10)).caller == "agents-2.2"
+        assert not [path for path in double.objects if "/podchaos/" in path]
+
+    play(scene)
+
+
 def test_an_eviction_that_a_budget_forbids_is_no_strike(play: Callable[[Scene], None]) -> None:
     """In the words of the cluster."""
 

@@ -33,6 +33,7 @@ GROUPS = {
     "Deployment": ("/apis/apps/v1", "deployments"),
     "StatefulSet": ("/apis/apps/v1", "statefulsets"),
     "StorageClass": ("/apis/storage.k8s.io/v1", "storageclasses"),
+    "PodChaos": ("/apis/chaos-mesh.org/v1alpha1", "podchaos"),
     "Component": ("/apis/dapr.io/v1alpha1", "components"),
     "Configuration": ("/apis/dapr.io/v1alpha1", "configurations"),
 }

@@ -54,6 +54,11 @@ async def look(
     if needs_dapr and not any(right in DAPR for right in missing):
         dapr, namespace, wrong = await _dapr(api)
         problems += wrong
+    if "chaos_pod_kill" in faults and not await _has_chaos_mesh(api):
+        problems.append(
+            "fault chaos_pod_kill: skipped: the cluster does not have Chaos Mesh's definitions; "
+            "install it by its chart, or take kill_pod"
+        )
     may_see = not any(right in VOLUMES for right in missing)
     if needs_volumes and may_see and not await _has_default_class(api):
         problems.append(
@@ -147,6 +152,16 @@ def _version(workloads: Iterable[Manifest]) -> tuple[str, str]:
         labels = one["metadata"].get("labels", {})
         return labels.get("app.kubernetes.io/version", ""), one["metadata"].get("namespace", "")
     return "", ""
+
+
+async def _has_chaos_mesh(api: Api) -> bool:
+    try:
+        kinds = (await api.get("/apis/chaos-mesh.org/v1alpha1")).get("resources") or []
+    except ApiError as error:
+        if error.status != 404:
+            raise
+        return False
+    return any(one.get("name") == "podchaos" for one in kinds)
 
 
 async def _has_default_class(api: Api) -> bool:

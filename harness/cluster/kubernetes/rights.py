@@ -37,6 +37,7 @@ DAPR = (
 VOLUMES = _on("storage.k8s.io", "storageclasses", "list")
 """Where slots keep a state of their own."""
 FAULTS = {
+    "chaos_pod_kill": _on("chaos-mesh.org", "podchaos", "create", "delete"),
     "evict_pod": _on("", "pods/eviction", "create"),
     "rollout_restart": (
         *_on("apps", "deployments", "patch"),

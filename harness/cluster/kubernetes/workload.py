@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from harness.clock import Clock
 from harness.cluster.kubernetes.api import Api, ApiError, Manifest, path_of
-from harness.cluster.kubernetes.manifests import GRACE_S, LABEL
+from harness.cluster.kubernetes.manifests import GRACE_S, LABEL, SLOT_LABEL
 from harness.cluster.kubernetes.slots import KubernetesPod
 from harness.cluster.kubernetes.states import state_of
 from harness.errors import HarnessError
@@ -51,6 +51,36 @@ class ClusterWorkload:
             raise HarnessError(f"pod {name} was not evicted: {error}") from error
         await self.platform.until_pod_gone(name, uid)
         proof = f"pod {name} (uid {uid}) evicted with grace {GRACE_S} s; its object is gone"
+        return Struck(victims=(victim,), proof=proof)
+
+    async def chaos_kill(self, slot: str) -> Struck:
+        """See Workload; the object is removed when the pod is gone."""
+        pod = self.platform.by_slot[slot]
+        name, uid = pod.name, pod.uid
+        victim = self.platform.about_to_strike(pod, leaves=True)
+        body = {
+            "apiVersion": "chaos-mesh.org/v1alpha1",
+            "kind": "PodChaos",
+            "metadata": {"name": f"kill-{slot}", "namespace": self._namespace},
+            "spec": {
+                "action": "pod-kill",
+                "mode": "one",
+                "gracePeriod": 0,
+                "selector": {
+                    "namespaces": [self._namespace],
+                    "labelSelectors": {SLOT_LABEL: slot},
+                },
+            },
+        }
+        try:
+            await self._api.create(body)
+        except ApiError as error:
+            raise HarnessError(f"pod {name} was not killed by Chaos Mesh: {error}") from error
+        try:
+            await self.platform.until_pod_gone(name, uid)
+        finally:
+            await self._api.delete("PodChaos", self._namespace, f"kill-{slot}")
+        proof = f"pod {name} (uid {uid}) killed by PodChaos kill-{slot}; its object is gone"
         return Struck(victims=(victim,), proof=proof)
 
     async def roll_out(self) -> Struck:
