@@ -115,6 +115,11 @@ def _add_cluster(command: argparse.ArgumentParser) -> None:
             )
         if name in ("prepare", "up"):
             action.add_argument("--bare", action="store_true", help="no Dapr, no worker's image")
+            action.add_argument(
+                "--harness",
+                action="store_true",
+                help="the worker's image has the harness, too, for kubernetes/chart",
+            )
         if name == "up":
             action.add_argument(
                 "--foreground", action="store_true", help="take it down when this command ends"

@@ -105,7 +105,9 @@ def _enter(arguments: argparse.Namespace, place: Place) -> int:
 
 def _tools(arguments: argparse.Namespace) -> Tools:
     engines = None if arguments.bare else arguments.engine or ENGINES
-    return find_tools(print, has_dapr=not arguments.bare, engines=engines)
+    return find_tools(
+        print, has_dapr=not arguments.bare, engines=engines, has_harness=arguments.harness
+    )
 
 
 def _since_now() -> Callable[[str], None]:

@@ -1,6 +1,7 @@
 """A one-node cluster's parts that need no root: its configuration, its images, its record."""
 
 import json
+import os
 import tarfile
 from dataclasses import replace
 from pathlib import Path
@@ -22,7 +23,7 @@ from harness.provide.data import module_sources, runtime_sources
 from harness.provide.onenode.archives import Image, write_archive, write_layer
 from harness.provide.onenode.debian import NEEDED, PACKAGES, find_debian, place_of
 from harness.provide.onenode.programs import DAPR_IMAGES, KUBERNETES
-from harness.provide.onenode.worker_image import needed
+from harness.provide.onenode.worker_image import needed, remove_oldest, roots
 
 KEYS = """#!/bin/sh
 for name in ca apiserver admin kube-controller-manager kube-scheduler kubelet; do
@@ -215,6 +216,28 @@ def test_a_worker_gets_what_its_packages_require() -> None:
 
     assert {"dapr", "grpcio", "protobuf", "multidict"} <= names
     assert "pytest" not in names
+
+
+def test_an_image_of_the_harness_has_what_the_harness_imports() -> None:
+    """Beside what its workers have, which have neither the load generator nor the client."""
+    whole, worker = (
+        {one.name for one in roots(("dapr_workflow",), has_harness=is_so)}
+        for is_so in (True, False)
+    )
+
+    assert worker < whole
+    assert {"locust", "kubernetes", "jinja2"} <= whole - worker
+
+
+def test_the_newest_archives_stay(tmp_path: Path) -> None:
+    """Each is of hundreds of megabytes, and every change of the sources makes one."""
+    for age, name in enumerate("edcba"):
+        (tmp_path / name).touch()
+        os.utime(tmp_path / name, (100 - age, 100 - age))
+
+    remove_oldest(tmp_path.iterdir())
+
+    assert {path.name for path in tmp_path.iterdir()} == set("edcb")
 
 
 def test_packages_that_are_missing_are_all_named() -> None:

@@ -28,9 +28,12 @@ def find_tools(
     *,
     has_dapr: bool = True,
     engines: Sequence[str] | None = ("dapr_workflow",),
+    has_harness: bool = False,
     environ: Mapping[str, str] = os.environ,
 ) -> Tools:
     """Find or make all parts; each step is reported with its seconds.
+
+    With ``has_harness`` the worker's image is one that the harness, too, can run from.
 
     Raises:
         UsageError: an engine's packages are not installed.
@@ -49,7 +52,9 @@ def find_tools(
     worker = None
     if engines is not None:
         worker = _timed(
-            report, "the image of workers", lambda: find_worker_image(cache, engines, report)
+            report,
+            "the image of workers",
+            lambda: find_worker_image(cache, engines, report, has_harness=has_harness),
         )
         images.append(worker.archive)
     return Tools(

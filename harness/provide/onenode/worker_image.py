@@ -1,6 +1,7 @@
 """The image that workers run from: this Python, the packages that a worker needs, our sources.
 
-Three layers, from the one that changes least: a change of ours rewrites the last one only. Packages
+The harness may run from it, too, for which it has more of each, and the programs that it starts.
+Layers, from the one that changes least: a change of ours rewrites the last one only. Packages
 are copied from the environment that runs onceproof, so that a worker in a pod has the versions of a
 worker outside. Modules are compiled beforehand, as a pod may not write beside them.
 """
@@ -12,7 +13,7 @@ import re
 import shutil
 import sys
 import sysconfig
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,14 +26,18 @@ from harness.provide.chain import Report
 from harness.provide.command import capture
 from harness.provide.data import PACKAGE
 from harness.provide.onenode.archives import Image, Layer, read_layer, write_archive, write_layer
+from harness.provide.redis import find_redis
 
-NAME = "localhost/onceproof-worker"
+NAME, WHOLE_NAME = "localhost/onceproof-worker", "localhost/onceproof-harness"
 DISTRIBUTION = "onceproof"
 PYTHON = "/usr/local/bin/python3"
 SOURCES, PACKAGES = "opt/onceproof", "opt/packages"
 OURS = ("harness", "mock_llm")
+HARNESS_TOO = ("components", "reports", "scenarios")
+"""Of the checkout; where onceproof is installed, components lie in the package."""
 BASE = ("aiohttp", "dapr", "dapr-ext-workflow", "faker", "httpx", "msgspec", "numpy", "pyyaml")
 """What every worker of ours imports, beside uvloop, and Dapr's SDK."""
+HARNESS_EXTRA = "kubernetes"
 EXTRAS = {
     "dapr_agents": "dapr-agents",
     "langgraph": "langgraph",
@@ -43,6 +48,7 @@ EXTRAS = {
 LEFT_OUT = {"__pycache__", "test", "tests", "idlelib", "tkinter", "turtledemo", "site-packages"}
 LEFT_OUT_ALSO = ("config-", "_tkinter.", "_curses", "readline.")
 ROOMY_BYTES = 3 << 30
+ARCHIVES_MAX = 4
 COMPILE_S = 600.0
 
 
@@ -52,28 +58,45 @@ class WorkerImage:
 
     archive: Path
     name: str
-    """localhost/onceproof-worker:<first 16 of its digest>."""
+    """localhost/onceproof-worker:<first 16 of its digest>, or onceproof-harness."""
 
 
-def find_worker_image(cache: Path, engines: Sequence[str], report: Report) -> WorkerImage:
+def find_worker_image(
+    cache: Path, engines: Sequence[str], report: Report, *, has_harness: bool = False
+) -> WorkerImage:
     """The worker's image for these engines, written when it is not in the cache.
 
     Raises:
         UsageError: an engine is asked for whose packages are not installed here.
-        MachineError: too little disk.
+        MachineError: too little disk; for the harness, no Redis is to be had, or no setpriv.
     """
     folder = cache / "onenode" / "worker"
     folder.mkdir(parents=True, exist_ok=True)
-    wanted = needed(roots(engines))
+    wanted = needed(roots(engines, has_harness=has_harness))
+    ours = (*OURS, *HARNESS_TOO) if has_harness else OURS
+    name = WHOLE_NAME if has_harness else NAME
+    programs = _programs(report) if has_harness else {}
     with locked(folder / ".lock", report):
         python = _layer(folder, "python", _python_key(), _stage_python, report)
         versions = " ".join(f"{one.name}=={one.version}" for one in wanted)
         packages = _layer(
             folder, "packages", versions, lambda stage: _stage_packages(stage, wanted), report
         )
-        sources = _layer(folder, "sources", sources_digest(), _stage_sources, report)
+        layers = [python, packages]
+        if programs:
+            key = " ".join(_digest(path) for path in programs.values())
+            layers.append(
+                _layer(folder, "programs", key, lambda stage: _stage(stage, programs), report)
+            )
+        sources = _layer(
+            folder,
+            "sources",
+            sources_digest(ours),
+            lambda stage: _stage_sources(stage, ours),
+            report,
+        )
         image = Image(
-            layers=(python, packages, sources),
+            layers=(*layers, sources),
             entrypoint=(PYTHON,),
             environ={
                 "LD_LIBRARY_PATH": "/usr/local/lib",
@@ -86,18 +109,28 @@ def find_worker_image(cache: Path, engines: Sequence[str], report: Report) -> Wo
         mark = image.digest[:16]
         archive = folder / f"worker-{mark}.tar"
         if not archive.exists():
-            write_archive(archive, image, [f"{NAME}:{mark}"])
+            write_archive(archive, image, [f"{name}:{mark}"])
             report(f"wrote {archive} ({archive.stat().st_size >> 20} MB)")
-    return WorkerImage(archive=archive, name=f"{NAME}:{mark}")
+            remove_oldest(folder.glob("worker-*.tar"))
+    return WorkerImage(archive=archive, name=f"{name}:{mark}")
 
 
-def roots(engines: Sequence[str]) -> list[Requirement]:
-    """The packages that workers of these engines ask for by name."""
+def remove_oldest(archives: Iterable[Path]) -> None:
+    """Every change of ours is another archive; those that no cluster is likely to import now go."""
+    for archive in sorted(archives, key=lambda one: one.stat().st_mtime_ns)[:-ARCHIVES_MAX]:
+        archive.unlink()
+
+
+def roots(engines: Sequence[str], *, has_harness: bool = False) -> list[Requirement]:
+    """The packages that workers of these engines, and the harness, ask for by name."""
     extras = {EXTRAS[engine] for engine in engines if engine in EXTRAS}
+    extras |= {HARNESS_EXTRA} if has_harness else set()
     found = [Requirement(name) for name in (*BASE, "uvloop")]
     for text in importlib.metadata.requires(DISTRIBUTION) or ():
         requirement = Requirement(text)
         marker = requirement.marker
+        if marker is None and has_harness:
+            found.append(requirement)
         if marker and any(marker.evaluate({"extra": extra}) for extra in extras):
             found.append(requirement)
     return found
@@ -138,10 +171,10 @@ def needed(asked: Iterable[Requirement]) -> list[importlib.metadata.Distribution
     return [found[name] for name in sorted(found)]
 
 
-def sources_digest() -> str:
+def sources_digest(ours: Sequence[str] = OURS) -> str:
     """SHA-256 of our sources, which is the key of their layer."""
     total = hashlib.sha256()
-    for name, path in _sources():
+    for name, path in _sources(ours):
         total.update(f"{name}\0".encode() + path.read_bytes())
     return total.hexdigest()
 
@@ -212,16 +245,38 @@ def _stage_packages(stage: Path, wanted: Sequence[importlib.metadata.Distributio
     _copy_libraries(stage, target.rglob("*.so*"))
 
 
-def _stage_sources(stage: Path) -> None:
-    for name, path in _sources():
+def _programs(report: Report) -> dict[str, Path]:
+    """What the harness starts, by the path that it has in the image."""
+    redis = find_redis(None, report).argv
+    setpriv = shutil.which("setpriv")
+    if redis is None or setpriv is None:
+        raise MachineError("the harness needs setpriv: install the package util-linux")
+    found = {"usr/local/bin/redis-server": redis[0], "usr/bin/setpriv": setpriv}
+    return {name: Path(path).resolve() for name, path in found.items()}
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()
+
+
+def _stage(stage: Path, files: Mapping[str, Path]) -> None:
+    for name, path in files.items():
+        (stage / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(path, stage / name)
+    _copy_libraries(stage, files.values())
+
+
+def _stage_sources(stage: Path, ours: Sequence[str]) -> None:
+    for name, path in _sources(ours):
         target = stage / SOURCES / name
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, target)
 
 
-def _sources() -> Iterator[tuple[str, Path]]:
+def _sources(ours: Sequence[str]) -> Iterator[tuple[str, Path]]:
     root = PACKAGE.parent
-    for package in OURS:
+    for package in ours:
         for path in sorted((root / package).rglob("*")):
             if path.is_file() and "__pycache__" not in path.parts:
                 yield str(path.relative_to(root)), path
