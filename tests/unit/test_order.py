@@ -194,6 +194,7 @@ def test_a_flip_and_one_back_can_be() -> None:
         (FaultSpec(kind="kill_scheduler", down_s=None, count=2), 3, "2 of 3 schedulers stay dead"),
         (FaultSpec(kind="kill_scheduler", down_s=-1.0), 3, "down_s is -1.0, expected 0 or more"),
         (FaultSpec(kind="kill_placement", down_s=None), 3, "there is no other one"),
+        (FaultSpec(kind="scale_down", down_s=None), 3, "down_s is None, expected 0 or more"),
         (FaultSpec(kind="kill_pod"), 8, "schedulers is 8, expected at most 7"),
     ],
 )
