@@ -13,7 +13,7 @@ AGENTS ?=
 SEED ?=
 ENGINE ?=
 ARGS ?=
-TESTERS ?= $(shell expr $$(nproc) + 1)
+TESTERS ?= $(shell expr $$(nproc) + 2)
 PASSED = $(if $(ENGINE),--engine $(ENGINE)) $(if $(SEED),--seed $(SEED)) \
 	$(if $(AGENTS),--set load.agents=$(AGENTS)) $(ARGS)
 # Nothing named: the matrix default. SCENARIO=scale alone: the matrix of that name, with its fault-free twin.
@@ -33,7 +33,7 @@ loadtest: setup runtime redis ## load and faults on the real runtime, then a pag
 	@$(BIN)/onceproof run $(WHAT) $(PASSED)
 
 test: setup runtime redis ## every test, the real runtime's too
-	@$(BIN)/python -m pytest -n $(TESTERS) --dist worksteal $(ARGS)
+	@$(BIN)/python -m pytest -n $(TESTERS) $(ARGS)
 
 demo: setup ## the two controls and one kill, a page; needs no Dapr runtime
 	@$(BIN)/onceproof run --matrix demo $(PASSED)

@@ -39,7 +39,7 @@ from mock_llm.ledger import iter_records
 from mock_llm.records import Begin
 
 ROOT = Path(__file__).parents[2]
-SEED, STEPS, DEADLINE_S = 7, 4, 60.0
+SEED, STEPS, DEADLINE_S = 7, 4, 120.0
 EXAMPLES = {
     "plain-python": ("/usr/bin/python3", str(ROOT / "examples/python/worker.py")),
     "plain-node": ("node", str(ROOT / "examples/node/worker.mjs")),

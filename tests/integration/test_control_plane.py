@@ -1,6 +1,7 @@
 """Dapr's own servers, for real: one cluster of schedulers; one dies, and takes part again."""
 
 import asyncio
+import os
 from pathlib import Path
 
 import httpx
@@ -35,7 +36,7 @@ def test_a_scheduler_of_three_dies_and_takes_part_again(tmp_path: Path) -> None:
             daprd=runtime.daprd, placement=runtime.placement, scheduler=runtime.scheduler
         ),
         processes=processes,
-        ports=Ports(7),
+        ports=Ports(os.getpid()),
         folder=tmp_path,
         clock=clock,
         schedulers=3,
