@@ -17,7 +17,7 @@ TOGETHER = tuple(
         r"test_worker_contract\.py::\w+\[(?:crewai:|control:)?[a-z]+",
         r"test_page\.py::test_page_\w+\[\w+",
         r"test_real_runs\.py::test_(?:count|doctored|changed)",
-        r"test_(?:wheel|onenode_ends)\.py",
+        r"test_(?:wheel|onenode_ends|chart_on_a_cluster)\.py",
         r"unit/(?!test_simulation\.)\w+\.py",
     )
 )

@@ -10,7 +10,7 @@ TESTS = Path(__file__).parents[1]
 def test_what_goes_together_has_one_scope() -> None:
     """The tests of one engine's pod, of one page and of one unit module; others stand alone."""
     contract, page = "tests/contract/test_worker_contract.py::", "tests/integration/test_page.py::"
-    crew = [scope_of(f"{contract}test_{one}[crewai:crew{one}]") for one in ("", "-chain", "-tools")]
+    crew = [scope_of(f"{contract}test_x[crewai:crew{one}]") for one in ("", "-chain", "-tools")]
     flow = scope_of(f"{contract}test_x[crewai:flow-checkpoint-chain]")
     wide = [scope_of(f"{page}test_page_{one}[wide-{one}]") for one in ("fits", "has")]
     unit = [scope_of(f"tests/unit/test_ids.py::test_{one}") for one in ("a", "b")]
