@@ -44,8 +44,8 @@ FEWER = ("mix.tools=3", *(f"mix.{pattern}=1" for pattern in PATTERNS if pattern 
 """For crews, whose tasks are fixed before they start."""
 RATE_PER_S = 1.5
 """Offered to every column alike. About 70 % of what the slowest of them takes on two cores: 2.1/s
-for Dapr Agents, 7 to 7.5/s for all others. The warm-up of each run without faults measures its own
-column, and the page shows that beside the rate.
+for Dapr Agents, whose worker threads bind it (finding 0001), 7 to 7.5/s for all others. The warm-up
+of each run without faults measures its own column, and the page shows that beside the rate.
 """
 SIZE = (f"load.rate_per_s={RATE_PER_S}", "pods=2", "run_s=300")
 STRUCK = (
