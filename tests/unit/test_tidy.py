@@ -1,10 +1,10 @@
 """House rules that no linter knows: sizes, clocks and chance, names, private addresses."""
 
 import ast
+import functools
 import re
 import subprocess
 import tomllib
-from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 
@@ -41,9 +41,9 @@ def name_of(path: Path) -> str:
     return path.relative_to(ROOT).as_posix()
 
 
-def parsed() -> Iterator[tuple[str, ast.Module]]:
-    for path in modules():
-        yield name_of(path), ast.parse(path.read_text(), filename=str(path))
+@functools.cache
+def parsed() -> list[tuple[str, ast.Module]]:
+    return [(name_of(path), ast.parse(path.read_text(), filename=str(path))) for path in modules()]
 
 
 def tracked() -> list[Path]:
