@@ -165,6 +165,9 @@ def _read(run: RunResult, test: ClaimTest) -> tuple[str, str]:
     unmet = [one.text for one in run.assumptions if not one.is_met]
     if run.agents_accepted == 0 or (unmet and run.agents_completed == run.agents_accepted):
         return "unknown", "; ".join((told, *unmet))
+    ended = next((row for row in run.promises if row.key == "L"), None)
+    if run.agents_unfinished and not run.agents_failed and ended and ended.verdict == "unknown":
+        return "unknown", f"{told}; {ended.reason}"
     return ("valid" if run.agents_completed == run.agents_accepted else "invalid"), told
 
 

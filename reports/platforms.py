@@ -100,7 +100,8 @@ def _table(
 ) -> Table:
     rows = []
     for pair in found:
-        rows += [_row(column, measures) for column in (pair.local, pair.other)]
+        rows.append(_row(pair.local, f"{pair.local.number} {pair.local.label}", measures))
+        rows.append(_row(pair.other, f"{pair.other.number} on Kubernetes", measures))
         if pair.is_judged:
             ratios = (_ratio(pair, one) for one in measures)
             rows.append((text("Kubernetes / local"), text(""), *ratios))
@@ -117,10 +118,10 @@ def _table(
     )
 
 
-def _row(column: Column, measures: list[Measure]) -> tuple[Value, ...]:
+def _row(column: Column, name: str, measures: list[Measure]) -> tuple[Value, ...]:
     state, is_judged = column.state, column.run.state == "judged"
     return (
-        text(f"{column.number} {column.label}", link=column.anchor),
+        text(name, link=column.anchor),
         Value(text=f"{state.symbol} {state.word}", tone=state.tone),
         *(_cell(one.read(column.run)) if is_judged else number(NONE, -1) for one in measures),
     )
@@ -233,8 +234,8 @@ RECOVERY = [
     Measure(head="Struck, with proof", read=_strikes, has_ratio=False),
     Measure(head="Healed after p50", read=_healed(statistics.median)),
     Measure(head="Healed after max", read=_healed(max)),
-    Measure(head="Process start p50", read=_part("process_start")),
-    Measure(head="Ready p50", read=_part("ready")),
+    Measure(head="Process start p50", read=_part("process_start"), has_ratio=False),
+    Measure(head="Ready p50", read=_part("ready"), has_ratio=False),
     Measure(head="Victims", read=_victims, has_ratio=False),
     Measure(head="Resume p50", read=_resume_p50),
     Measure(head="Resume p95", read=_resume_p95),
@@ -246,7 +247,6 @@ WORK = [
     Measure(head="Tool repeats", read=lambda run: _count(run.repeats.tool_count), has_ratio=False),
     Measure(head="Offered/s", read=_offered, has_ratio=False),
     Measure(head="Agents/s", read=lambda run: _rate(run.agents_per_s)),
-    Measure(head="Steps/s", read=lambda run: _rate(run.steps_per_s)),
     Measure(head="Agent p50", read=_agent_p50),
     Measure(head="Agent p95", read=_agent_p95),
 ]
@@ -255,10 +255,12 @@ WORK = [
 def _recovery_note() -> str:
     return (
         "Healed after: from the strike until a replacement is healthy. Process start: until the "
-        "new worker exists (local pods), or asks the harness who it is (Kubernetes); ready: from "
-        "then on. Victims' resume time contains the heal. The doubt of a ratio comes from the far "
-        "ends of both intervals of 95 %; it knows nothing of how one run differs from the next, "
-        "for which there is --repeats."
+        "new worker exists (local pods), or asks the harness who it is (Kubernetes), so that it "
+        "and the rest, ready, have no ratio. Victims' resume time: from the strike to the first "
+        "newly used step; agents that another pod takes over need not wait for the heal. The doubt "
+        "of a ratio comes from the far ends of both intervals of 95 %; it knows nothing of what "
+        "else the machine did meanwhile, nor of how one run differs from the next, for which there "
+        "is --repeats."
     )
 
 
@@ -266,7 +268,7 @@ def _work_note(matrix: MatrixResult) -> str:
     parts = [
         "Repeats depend on what a strike met in flight, so they have no ratio. Where a rate was "
         "offered, agents per second cannot exceed it; what a platform can do is seen where all "
-        "agents came at once.",
+        "agents came at once. Where a side is unknown, its figures end with the run.",
     ]
     found = pairs(matrix)
     matched = {column.number for pair in found for column in (pair.local, pair.other)}

@@ -343,7 +343,8 @@ SCALE = Matrix(
 )
 LATE = ("faults.0.progress_to=0.7",)
 """So that the last victim is back before the last agent ends: else L is unknown."""
-PLACED = (*("load.warm_up_agents=0", "pods=2", "run_s=240"), *MIX)
+PLACED = (*("load.warm_up_agents=0", "pods=2", "liveness_s=180", "run_s=480"), *MIX)
+"""Time for pods of Dapr Agents on a busy node, which took 34 s to 83 s to be ready again."""
 PLACED_KILL = (
     *("name=platforms_kill", "summary=the same kills of pods, on local pods and on Kubernetes"),
     *PLACED,

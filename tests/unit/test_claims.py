@@ -136,6 +136,30 @@ def test_each_test_of_a_claim_is_a_run_that_a_command_makes() -> None:
     assert asked - made == set()
 
 
+def test_agents_that_were_not_waited_for_contradict_nothing() -> None:
+    """A run that ended before their time is unknown; one in which an agent gave up is not."""
+    test = ClaimTest(scenario="pod_kill", engine="langgraph:none", figure="completed")
+    whole = matrix("valid")
+    cut = replace(
+        whole.runs[0],
+        agents_completed=1990,
+        agents_failed=0,
+        agents_unfinished=10,
+        promises=tuple(
+            replace(row, verdict="unknown", reason="ended before their time")
+            if row.key == "L"
+            else row
+            for row in whole.runs[0].promises
+        ),
+    )
+
+    (found,) = findings(article(test), [replace(whole, runs=(cut,))])
+    (failed,) = findings(article(test), [replace(whole, runs=(replace(cut, agents_failed=1),))])
+
+    assert (found.word, failed.word) == ("unknown", "contradicted")
+    assert found.strength.endswith("; ended before their time")
+
+
 def test_the_platform_is_part_of_a_test() -> None:
     """A run on local pods says nothing of Kubernetes, nor the other way round."""
     test = replace(HOLDS, platform="kubernetes")
