@@ -32,7 +32,7 @@ JetStream the time in which that pod might have acknowledged."""
 COLLECT_S = 120.0
 KINDS = ("starts", "agents", "tasks", "answers", "results", "notes", "dead")
 """The routes of components/subscription-*.yaml."""
-_REDIS_SOON = {"processingTimeout": "1s", "redeliverInterval": "1s"}
+_REDIS_SOON = {"processingTimeout": "1s", "redeliverInterval": "1000"}
 SOON = {"redis": _REDIS_SOON, "redis-2": _REDIS_SOON}
 """Redis keeps what a dead pod held for it; here it need not wait for that pod."""
 

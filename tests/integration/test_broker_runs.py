@@ -149,8 +149,7 @@ def test_a_flip_behind_a_relay_accounts_for_every_message(tmp_path: Path) -> Non
 
     known = ids(records, "delivered").keys() | ids(records, "residue").keys()
     assert notes(records, "broker") == notes(records, "residue") == ["redis", "redis-2"]
-    assert ids(records, "acknowledged", "redis")
-    assert ids(records, "acknowledged", "redis-2")
+    assert all(broker["acknowledged_count"] for broker in result["messages"]["brokers"])
     assert ids(records, "acknowledged").keys() <= known
     assert_the_brokers_agree(result, without_given={"redis", "redis-2"})
 

@@ -20,7 +20,7 @@ from harness.errors import HarnessError, MachineError
 from harness.protocols import Struck
 from harness.provide.server import Server
 from harness.runner import switchboard
-from harness.runner.residue import KINDS
+from harness.runner.residue import KINDS, SOON
 from harness.runner.switchboard import RunSwitchboard
 
 SHIPPED = Path(__file__).resolve().parents[2] / "components"
@@ -71,6 +71,15 @@ def test_whatever_is_declared_is_collected_when_a_run_is_over() -> None:
     }
 
     assert routes == {f"/messages/{kind}" for kind in KINDS}
+
+
+def test_redis_is_told_in_milliseconds_how_often_to_look_again() -> None:
+    """Finding 0016: of ``5s`` it takes no notice, and looks every 15 s."""
+    content = yaml.safe_load((SHIPPED / "pubsub-redis.yaml").read_text())
+    shipped = {entry["name"]: entry["value"] for entry in content["spec"]["metadata"]}
+
+    assert shipped["redeliverInterval"].isdecimal()
+    assert {one["redeliverInterval"].isdecimal() for one in SOON.values()} == {True}
 
 
 class Lister:
