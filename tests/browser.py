@@ -136,7 +136,7 @@ async def browser(folder: Path) -> AsyncIterator[Browser]:
                 targets = await answer.json()
             url = next(one["webSocketDebuggerUrl"] for one in targets if one["type"] == "page")
             async with (
-                asyncio.timeout(2 * DEADLINE_S),
+                asyncio.timeout(4 * DEADLINE_S),
                 session.ws_connect(url, max_msg_size=0) as socket,
             ):
                 yield Browser(socket)

@@ -23,6 +23,7 @@ from tests.contract.worker_stand import (
     Witness,
     closing,
     program_of,
+    refused,
     running_witness,
     struck,
 )
@@ -280,6 +281,22 @@ def test_a_worker_that_cannot_open_ends_with_its_reason(
 
         assert slot.process.wait(timeout=DEADLINE_S) != 0
         assert reason in slot.log.read_text()
+
+
+@pytest.mark.parametrize(
+    ("engine", "times"),
+    [("langgraph", 9), ("crewai:flow-checkpoint", 9), ("crewai:crew", 27)],
+    indirect=["engine"],
+)
+def test_a_429_is_multiplied(engine: str, pod: Slot, times: int) -> None:
+    """A call refused for good costs nine requests of LangGraph's node and of CrewAI's LLM, and
+    twenty-seven of a crew; test_known_facts.py has the SDK's own three.
+    """
+    program = refused(f"{engine}-refused")
+
+    assert pod.post(program) == 202
+    assert pod.until_ended([program])[program.agent]["status"] == "failed"
+    assert len([one for one in pod.witness.begins() if one.agent == program.agent]) == times
 
 
 def test_after_a_kill_each_engine_goes_on_as_it_says(engine: str, tmp_path: Path) -> None:

@@ -1,5 +1,7 @@
 """Whole runs from the command line: real Dapr, what listens, what is left, what is believed."""
 
+import contextlib
+import io
 import json
 import os
 import re
@@ -10,10 +12,12 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
 
+from harness.cli import main
 from harness.errors import MachineError
 from harness.patterns import FAILING, MESSAGED, PATTERN_STEPS
 from harness.provide.redis import find_redis
@@ -51,10 +55,12 @@ def started(out: Path, engine: str, *overrides: str) -> subprocess.Popen[str]:
     )
 
 
-def judged_again(run: Path) -> subprocess.CompletedProcess[str]:
-    """Judge a stored run from its files."""
-    command = [sys.executable, "-m", "harness", "check", str(run)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+def judged_again(run: Path) -> tuple[int, str]:
+    """Judge a stored run from its files: the exit code, and what is said, as one line."""
+    with contextlib.redirect_stdout(io.StringIO()) as said, pytest.raises(SystemExit) as ended:
+        main(["check", str(run)])
+    assert isinstance(ended.value.code, int)
+    return ended.value.code, re.sub(r"\s+", " ", said.getvalue())
 
 
 def of_run(folder: Path) -> list[psutil.Process]:
@@ -67,6 +73,33 @@ def of_run(folder: Path) -> list[psutil.Process]:
         except (psutil.NoSuchProcess, psutil.AccessDenied, psutil.ZombieProcess):
             continue
     return found
+
+
+def places_of(processes: list[psutil.Process]) -> set[str]:
+    """The addresses that they listen on."""
+    return {
+        address.laddr.ip
+        for process in processes
+        for address in process.net_connections(kind="inet")
+        if address.status == psutil.CONN_LISTEN
+    }
+
+
+def sinks_of(processes: list[psutil.Process]) -> list[psutil.Process]:
+    """Those that take spans."""
+    return [process for process in processes if "harness.otlp.server" in process.cmdline()]
+
+
+def assert_spans_are_measured(folder: Path, result: dict[str, Any], *, agents_min: int) -> None:
+    """All but what died with its pod has a span, and the page says what they show."""
+    tracing = result["tracing"]
+    assert tracing["problems"] == []
+    assert tracing["refused_count"] == tracing["left_out_count"] == 0
+    # A batch that is not yet sent dies with its pod: seconds of work of one of two.
+    assert tracing["steps_spanned_count"] > 0.6 * tracing["steps_count"] > 0
+    assert tracing["agents_count"] > agents_min
+    assert tracing["interrupted_count"] > 0
+    assert "What its spans show" in (folder.parent / "report.html").read_text()
 
 
 def wait_for(line: str, run: subprocess.Popen[str]) -> str:
@@ -110,23 +143,20 @@ def has_runtime() -> str:
 def test_dapr_resumes_its_agents_on_loopback_alone(tmp_path: Path, engine: str) -> None:
     """All patterns, a killed pod: judged, none failed; all listen on loopback; nothing is left.
 
-    The engine's own history of the agents that were hit is read, and dates results.
+    The engine's own history of the agents that were hit is read, and dates results; its spans are
+    taken by one sink, and measured.
     """
     if reason := has_runtime():
         pytest.skip(reason)
-    run = started(tmp_path, engine, EVERY_PATTERN, "park_s=8")
-    wait_for("3 pods ready", run)
+    run = started(tmp_path, engine, EVERY_PATTERN, "park_s=8", "pods=2", "tracing=true")
+    wait_for("2 pods ready", run)
     folder = run_folder(tmp_path)
-    listening = {
-        address.laddr.ip
-        for process in of_run(folder)
-        for address in process.net_connections(kind="inet")
-        if address.status == psutil.CONN_LISTEN
-    }
+    listening, sinks = places_of(alive := of_run(folder)), sinks_of(alive)
     text, _ = run.communicate(timeout=180)
     result = json.loads((folder / "results.json").read_text())
 
     assert listening == {"127.0.0.1"}
+    assert len(sinks) == 1
     assert result["state"] == "judged", text
     assert result["agents_completed"] + result["agents_unfinished"] == 40
     assert [fault["kind"] for fault in result["faults"]] == ["kill_pod"]
@@ -135,6 +165,7 @@ def test_dapr_resumes_its_agents_on_loopback_alone(tmp_path: Path, engine: str) 
     assert commits["reason"] == "", commits
     assert commits["read_count"] == commits["chosen_count"] <= commits["commits_count"]
     assert of_run(folder) == []
+    assert_spans_are_measured(folder, result, agents_min=35)
 
 
 def test_count_of_the_ledger_is_the_count_of_the_page(guarded: Path) -> None:
@@ -168,10 +199,10 @@ def test_doctored_ledger_is_never_valid(guarded: Path, tmp_path: Path, damage: s
     }[damage]
     ledger.write_bytes(data[:4] + b"".join(doctored))
 
-    again = judged_again(run)
+    code, said = judged_again(run)
 
-    assert again.returncode in {1, 2}, again.stdout
-    assert "✓ holds" not in again.stdout
+    assert code in {1, 2}, said
+    assert "✓ holds" not in said
 
 
 def test_changed_file_of_a_sealed_run_is_named(guarded: Path, tmp_path: Path) -> None:
@@ -181,12 +212,10 @@ def test_changed_file_of_a_sealed_run_is_named(guarded: Path, tmp_path: Path) ->
     with (run / "live" / "driver.jsonl").open("ab") as events:
         events.write(b"\n")
 
-    again = judged_again(run)
+    code, said = judged_again(run)
 
-    assert again.returncode == 2
-    assert "driver.jsonl is not as it was when the run was sealed" in re.sub(
-        r"\s+", " ", again.stdout
-    )
+    assert code == 2
+    assert "driver.jsonl is not as it was when the run was sealed" in said
 
 
 @pytest.mark.parametrize("victim", ["keeper", "harness", "witness"])
@@ -207,4 +236,4 @@ def test_nothing_outlives_a_killed_part(tmp_path: Path, victim: str) -> None:
         time.sleep(0.1)
 
     assert of_run(folder) == []
-    assert judged_again(folder).returncode in {2, 255}
+    assert judged_again(folder)[0] in {2, 255}

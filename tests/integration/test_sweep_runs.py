@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from harness.cli import main
 from harness.errors import MachineError
 from harness.provide.redis import find_redis
 from harness.provide.runtime import find_runtime
@@ -67,12 +68,8 @@ def test_sweep_is_judged_again_and_repeated_from_its_files(tmp_path: Path) -> No
     result = swept(tmp_path, "control:guarded", *options)
     (run,) = tmp_path.glob("*/*/plan.json")
     before = run.read_bytes()
-    subprocess.run(
-        [sys.executable, "-m", "harness", "check", str(run.parent)],
-        capture_output=True,
-        timeout=120,
-        check=False,
-    )
+    with pytest.raises(SystemExit):
+        main(["check", str(run.parent)])
     data = (run.parent / "results.json").read_bytes()
 
     assert decode_run(data, source="again").sweep == result.sweep

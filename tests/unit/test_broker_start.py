@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from harness.brokers import BROKERS, make_broker
+from harness.brokers import BROKERS, FLIPS, make_broker
 from harness.brokers.kafka_wire import Fields, cluster_in
 from harness.brokers.place import BrokerPlace
 from harness.clock import SystemClock
@@ -62,7 +62,7 @@ def test_every_broker_has_a_component_of_the_same_name(tmp_path: Path, name: str
 def test_without_a_broker_there_is_no_component(tmp_path: Path) -> None:
     """A run without messages writes no file for them."""
     assert make_broker("none", place(tmp_path)).component() is None
-    assert set(BROKERS) == {"none", *EXPECTED}
+    assert set(BROKERS) == {"none", *EXPECTED, *FLIPS}
 
 
 def test_the_policies_are_about_the_components_that_are_shipped() -> None:
