@@ -23,7 +23,7 @@ TOGETHER = tuple(
 )
 """Tests for which something costly is made once: one process runs them, one after the other."""
 FIRST = (
-    ("test_capacity_runs", "test_broker_runs", "test_tracing", "test_real_runs"),
+    ("test_broker_runs", "test_tracing", "test_real_runs"),
     (
         "test_simulate",
         "test_own_worker",
@@ -31,6 +31,7 @@ FIRST = (
         "test_known_facts",
         "test_every_engine",
     ),
+    ("test_capacity_runs",),  # Beside lighter ones than those above: a full machine hides its knee.
     ("integration", "contract", "test_mutants", "test_simulation", "test_reports_html"),
 )
 """What waits for long starts first; short tests come last, so that no process ends late alone."""
