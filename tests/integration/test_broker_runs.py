@@ -21,7 +21,7 @@ SMALL = (
     *("load.agents=24", "load.rate_per_s=4", "load.warm_up_agents=0", "llm.latency_ms=200"),
     *("liveness_s=30", "run_s=150"),
 )
-LONG = (*SMALL, "load.agents=30", "load.rate_per_s=1")
+LONG = (*SMALL, "load.agents=30", "load.rate_per_s=0.7")
 """Each of three swaps takes up to ten seconds, and comes by progress."""
 HERE = brokers_at_hand()
 PARTS = ("task", "answer")

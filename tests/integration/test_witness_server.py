@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -17,6 +17,7 @@ from typing import Any
 import httpx
 import pytest
 
+from harness.cluster.ports import Ports
 from mock_llm import receipts
 from mock_llm.ledger import Begin, End, LedgerRead, Message, Note, Outcome, read_ledger
 from mock_llm.marker import Directive, Marker, prompt_with
@@ -25,6 +26,7 @@ pytestmark = pytest.mark.integration
 
 SEED = 7
 READY_S = 20
+PORTS = Ports(os.getpid())
 Start = Callable[..., "Server"]
 
 
@@ -76,18 +78,6 @@ def body(agent: str, path: str = "1", text: str = "Go on.", **more: object) -> d
     return {"model": "m", "messages": messages, **more}
 
 
-def _free_port() -> int:
-    for port in range(20_000, 32_000, 7):
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) != 0:
-                try:
-                    probe.bind(("127.0.0.1", port))
-                except OSError:
-                    continue
-                return port
-    pytest.fail("no free port from 20000 to 32000")
-
-
 def _wait_until(is_so: Callable[[], bool], what: str) -> None:
     deadline = time.monotonic() + READY_S
     while not is_so():
@@ -103,7 +93,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
     def begin(**config: object) -> Server:
         settings = tmp_path / "config.json"
         settings.write_text(json.dumps({"latency_ms_median": 0, **config}))
-        port = _free_port()
+        port = PORTS.take()
         options = {"port": port, "ledger": tmp_path / "ledger", "run": "r", "seed": SEED}
         words = [word for name, value in options.items() for word in (f"--{name}", str(value))]
         process = subprocess.Popen(
@@ -353,7 +343,7 @@ def test_a_second_witness_is_refused(start: Start) -> None:
     """A busy port or a held ledger is said in one line, with 254, and leaves no segment."""
     server = start()
     command = [sys.executable, "-m", "mock_llm.server", "--run", "r", "--seed", "7"]
-    for port, words in ((server.port, "cannot be had"), (_free_port(), "held by another writer")):
+    for port, words in ((server.port, "cannot be had"), (PORTS.take(), "held by another writer")):
         ledger = ["--port", str(port), "--ledger", str(server.ledger)]
         second = subprocess.run(
             [*command, *ledger],

@@ -1,7 +1,11 @@
 """Ports: on loopback, below the ephemeral range, never handed out twice."""
 
 import contextlib
+import os
+import signal
 import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -40,6 +44,32 @@ def test_a_taken_port_is_passed_over() -> None:
 def test_harnesses_start_at_different_ports() -> None:
     """Two harnesses on one machine rarely race for the same port."""
     assert len({Ports(pid).take() for pid in range(100, 120)}) == 20
+
+
+def test_two_harnesses_never_get_the_same_port() -> None:
+    """From the same start, before any server listens; the port is free again with its harness."""
+    first = Ports(7)
+    port = first.take()
+    other = Ports(7).take()
+    del first
+
+    assert other != port
+    assert Ports(7).take() == port
+
+
+def test_a_dead_harness_holds_no_port() -> None:
+    """The kernel takes the reservation back; a child of the harness does not keep it."""
+    code = (
+        "import os, subprocess; from harness.cluster.ports import Ports; ports = Ports(9);"
+        "print(ports.take(), flush=True); child = subprocess.Popen(['sleep', '30']);"
+        "print(child.pid, flush=True); os.kill(os.getpid(), 9)"
+    )
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    port, child = map(int, said.stdout.split())
+    try:
+        assert Ports(9).take() == port
+    finally:
+        os.kill(child, signal.SIGKILL)
 
 
 def test_without_any_port_the_machine_is_to_blame() -> None:
