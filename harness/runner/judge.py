@@ -320,7 +320,7 @@ def _environment(archived: Archived) -> dict[str, str]:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _AgentCounts:
     accepted: int
-    """202, or undecided: the agent may be running."""
+    """202, or undecided: the agent may be running; or it ended, whatever its start was told."""
     completed: int
     failed: int
     unfinished: int
@@ -343,8 +343,9 @@ def _worst_agents(rows: tuple[PromiseRow, ...]) -> list[str]:
 
 def _agent_counts(evidence: Evidence) -> _AgentCounts:
     status = evidence.starts.status
-    is_accepted = (evidence.starts.accepted_ns != NONE) | evidence.starts.is_info
     is_completed, has_failed = status == AgentStatus.COMPLETED, status == AgentStatus.FAILED
+    is_accepted = (evidence.starts.accepted_ns != NONE) | evidence.starts.is_info
+    is_accepted |= is_completed | has_failed
     return _AgentCounts(
         accepted=int(np.count_nonzero(is_accepted)),
         completed=int(np.count_nonzero(is_completed)),

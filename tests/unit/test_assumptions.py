@@ -3,10 +3,12 @@
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from harness.archive import Archived
 from harness.facts import RunFacts
+from harness.history import NONE, AgentStatus
 from harness.plan import Cell, draw_plan
 from harness.runner.judge import assumptions_of, result_of
 from harness.scenario import FaultSpec, LoadSpec, Scenario
@@ -83,3 +85,23 @@ def test_run_that_the_harness_did_not_end_is_broken() -> None:
 
     assert result.state == "failed"
     assert result.exit_code == 255
+
+
+@pytest.mark.parametrize(
+    ("status", "accepted"), [(AgentStatus.COMPLETED, 1), (AgentStatus.UNKNOWN, 0)]
+)
+def test_an_agent_that_ended_counts_as_accepted_though_its_start_was_refused(
+    status: int, accepted: int
+) -> None:
+    """A page that says '2 of 1 completed' says nothing."""
+    run = archived()
+    starts = replace(
+        run.evidence.starts,
+        accepted_ns=np.array([NONE]),
+        is_info=np.array([False]),
+        status=np.array([status], run.evidence.starts.status.dtype),
+    )
+
+    result = result_of(replace(run, evidence=replace(run.evidence, starts=starts)), root=Path("r"))
+
+    assert (result.agents_accepted, result.agents_completed) == (accepted, accepted)
