@@ -5,33 +5,20 @@ holds the call, the worker that made it is killed, the platform restarts it in p
 asks again. Bounded: nothing would end it if the engine never gave up.
 """
 
-from harness.errors import HarnessError
+from harness.faults.victims import HEAL_S, OnSlot
 from harness.plan import PlannedFault
-from harness.protocols import EngineSpec, Healed, Stage, Struck
+from harness.protocols import Healed, Stage, Struck
 
 CRASHES = 3
 """Deaths before the step is let through."""
 ASKED_S = 50.0
 """So long an engine may take to ask again; a hold of the witness lasts 60 s."""
-HEAL_S = 120.0
 
 
-class CrashStep:
+class CrashStep(OnSlot):
     """The worker that asks one chosen step dies, three times over; then the step is answered."""
 
     kind = "crash_step"
-    is_shared = False
-
-    def needs(self, engine: EngineSpec) -> str:
-        """Every engine asks its steps."""
-        return ""
-
-    async def arm(self, stage: Stage, planned: PlannedFault) -> None:
-        """Wait until somebody asks the step; its call is held."""
-        if not stage.is_ready(planned.slot):
-            raise HarnessError(
-                f"{planned.name}: {planned.slot} is not healthy, so it is not struck"
-            )
 
     async def fire(self, stage: Stage, planned: PlannedFault) -> Struck:
         """Kill whoever asks, each time it is asked; then let the step pass.

@@ -4,30 +4,18 @@ Nothing of the engine is touched. It is what a client sees of a broken network o
 was restarted: the call was executed and paid for, and the caller does not know.
 """
 
-from harness.errors import HarnessError
+from harness.faults.victims import OnSlot
 from harness.plan import PlannedFault
-from harness.protocols import EngineSpec, Healed, Stage, Struck
+from harness.protocols import Healed, Stage, Struck
 
 DROP_S = 20.0
 """So long the answers to drop may take to come; what is left of them then is answered."""
 
 
-class DropAnswer:
+class DropAnswer(OnSlot):
     """Answers to a pod are executed and dropped, as many as must be in flight on it."""
 
     kind = "drop_answer"
-    is_shared = False
-
-    def needs(self, engine: EngineSpec) -> str:
-        """Every engine calls the model."""
-        return ""
-
-    async def arm(self, stage: Stage, planned: PlannedFault) -> None:
-        """The victim must be healthy, or nobody would ask for an answer."""
-        if not stage.is_ready(planned.slot):
-            raise HarnessError(
-                f"{planned.name}: {planned.slot} is not healthy, so it is not struck"
-            )
 
     async def fire(self, stage: Stage, planned: PlannedFault) -> Struck:
         """Drop, and come back when all are dropped; the witness's numbers are the proof."""

@@ -7,36 +7,17 @@ The other two are container restarts in place, after the kubelet's growing delay
 
 import asyncio
 
-from harness.errors import HarnessError
+from harness.faults.victims import HEAL_S, OnSlot
 from harness.plan import PlannedFault
 from harness.protocols import EngineSpec, Healed, Stage, Struck
 
-HEAL_S = 120.0
 
-
-class _Kill:
-    kind = ""
+class _Kill(OnSlot):
     part = ""
-    is_shared = False
-
-    def needs(self, engine: EngineSpec) -> str:
-        """Every engine has pods with workers."""
-        return ""
-
-    async def arm(self, stage: Stage, planned: PlannedFault) -> None:
-        """The victim must be healthy, or the strike would prove nothing."""
-        if not stage.is_ready(planned.slot):
-            raise HarnessError(
-                f"{planned.name}: {planned.slot} is not healthy, so it is not struck"
-            )
 
     async def fire(self, stage: Stage, planned: PlannedFault) -> Struck:
         """See Fault."""
         return await stage.kill(planned.slot, self.part)
-
-    async def heal(self, stage: Stage, planned: PlannedFault, struck: Struck) -> Healed:
-        """Wait for the replacement's health."""
-        return await stage.healed(planned.slot, struck, deadline_s=HEAL_S)
 
 
 class KillPod(_Kill):

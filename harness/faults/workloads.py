@@ -5,28 +5,13 @@ back. Eviction and scale are decisions of a cluster's API, and are refused elsew
 """
 
 from harness.errors import HarnessError
-from harness.faults.kills import HEAL_S, KillAll
+from harness.faults.kills import KillAll
+from harness.faults.victims import HEAL_S, OnSlot
 from harness.plan import PlannedFault
-from harness.protocols import EngineSpec, Healed, Stage, Struck, Workload
+from harness.protocols import Healed, Stage, Struck, Workload
 
 
-class _OnWorkload:
-    kind = ""
-    is_shared = False
-
-    def needs(self, engine: EngineSpec) -> str:
-        """Every engine has pods."""
-        return ""
-
-    async def arm(self, stage: Stage, planned: PlannedFault) -> None:
-        """The pod whose steps in flight were waited for must be healthy."""
-        if not stage.is_ready(planned.slot):
-            raise HarnessError(
-                f"{planned.name}: {planned.slot} is not healthy, so it is not struck"
-            )
-
-
-class EvictPod(_OnWorkload):
+class EvictPod(OnSlot):
     """A pod is evicted, as when its node is drained: it ends with grace, if its budget lets it."""
 
     kind = "evict_pod"
@@ -34,10 +19,6 @@ class EvictPod(_OnWorkload):
     async def fire(self, stage: Stage, planned: PlannedFault) -> Struck:
         """See Fault."""
         return await _workload(stage).evict(planned.slot)
-
-    async def heal(self, stage: Stage, planned: PlannedFault, struck: Struck) -> Healed:
-        """Wait for the replacement's health."""
-        return await stage.healed(planned.slot, struck, deadline_s=HEAL_S)
 
 
 class ChaosPodKill(EvictPod):
@@ -50,7 +31,7 @@ class ChaosPodKill(EvictPod):
         return await _workload(stage).chaos_kill(planned.slot)
 
 
-class RolloutRestart(_OnWorkload):
+class RolloutRestart(OnSlot):
     """All pods are replaced in turn, with grace, as by `kubectl rollout restart`."""
 
     kind = "rollout_restart"
@@ -77,7 +58,7 @@ class RolloutRestart(_OnWorkload):
         return await stage.healed(stage.slots()[-1], struck, deadline_s=HEAL_S)
 
 
-class ScaleDown(_OnWorkload):
+class ScaleDown(OnSlot):
     """One pod fewer, with grace; ``down_s`` later as many as before."""
 
     kind = "scale_down"
