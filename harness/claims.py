@@ -32,6 +32,8 @@ class ClaimTest:
     span; ``outlives``: every trace of an agent that a kill interrupted goes on after it."""
     broker: str = ""
     """The broker of the run; empty for whichever it has."""
+    store: str = ""
+    """The state store of the run; empty for whichever it has."""
     platform: str = LOCAL
     """Where the pods of the run lived."""
     confirms: str = "valid"

@@ -111,6 +111,7 @@ def render_claims(
 
 def _tested(claim: Claim, test: ClaimTest, matrices: Sequence[MatrixResult]) -> Finding:
     over = f" over {test.broker}" if test.broker else ""
+    over += f" on {test.store}" if test.store else ""
     over += f" on {test.platform.capitalize()}" if test.platform != "local" else ""
     named = f"{test.scenario}{over}, {test.promise or test.figure}" + (
         f" ({test.why})" if test.why else ""
@@ -122,6 +123,7 @@ def _tested(claim: Claim, test: ClaimTest, matrices: Sequence[MatrixResult]) -> 
         if run.scenario == test.scenario
         and f"{run.engine}:{run.variant}" == test.engine
         and test.broker in ("", run.broker)
+        and test.store in ("", run.store)
         and (test.platform == "kubernetes") == run.is_on_kubernetes
     ]
     judged = [entry for entry in runs if entry[1].state == "judged"]

@@ -160,6 +160,13 @@ MESSAGES = Matrix(
             )
             for variant in HOSTED
         ),
+        *(
+            Entry(
+                scenario="message_starts",
+                cell=replace(DAPR, engine="dapr_agents", variant=HOSTED[0], broker=broker),
+            )
+            for broker in ("kafka", "rabbitmq")
+        ),
     ),
 )
 

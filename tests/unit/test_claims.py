@@ -120,20 +120,45 @@ def test_each_test_of_a_claim_is_a_run_that_a_command_makes() -> None:
             next((one[5:] for one in entry.overrides if one.startswith("name=")), entry.scenario),
             f"{entry.cell.engine}:{entry.cell.variant}",
             broker,
+            store,
             entry.cell.platform,
         )
         for matrix in MATRICES.values()
         for entry in matrix.entries
         for broker in ("", entry.cell.broker)
+        for store in ("", entry.cell.store)
     }
     asked = {
-        (test.scenario, test.engine, test.broker, test.platform)
+        (test.scenario, test.engine, test.broker, test.store, test.platform)
         for claim in load_claims().claims
         for test in claim.tests
-        if test.scenario not in SCENARIOS or test.broker or test.platform != "local"
+        if test.scenario not in SCENARIOS or test.broker or test.store or test.platform != "local"
     }
 
     assert asked - made == set()
+
+
+def test_no_claim_rests_on_what_a_plain_loop_keeps() -> None:
+    """Started anew from the top, it keeps L, S1, S3 and R over any kill: control:naive shows it."""
+    struck = {name for name, scenario in SCENARIOS.items() if scenario.faults} | {
+        named
+        for matrix in MATRICES.values()
+        for entry in matrix.entries
+        if SCENARIOS[entry.scenario].faults and "faults=[]" not in entry.overrides
+        for named in [
+            next((one[5:] for one in entry.overrides if one.startswith("name=")), entry.scenario)
+        ]
+    }
+    decided = {
+        (claim.place, claim.quote): {
+            test.promise for test in claim.tests if test.promise and test.scenario in struck
+        }
+        for claim in load_claims().claims
+    }
+
+    assert {
+        key for key, promises in decided.items() if promises and not promises & {"S2", "S5", "M"}
+    } == set()
 
 
 def test_agents_that_were_not_waited_for_contradict_nothing() -> None:
@@ -180,6 +205,17 @@ def test_a_broker_is_part_of_a_test() -> None:
     assert [found.word for found in findings(article(test), [one])] == ["not tested"]
     (found,) = findings(article(test), [one, kafka])
     assert (found.word, found.test) == ("supported", "pod_kill over kafka, S2")
+
+
+def test_a_store_is_part_of_a_test() -> None:
+    """A run on another store does not decide."""
+    test = replace(HOLDS, store="postgres")
+    one = matrix("valid")
+    postgres = replace(one, runs=(replace(one.runs[0], store="postgres"),))
+
+    assert [found.word for found in findings(article(test), [one])] == ["not tested"]
+    (found,) = findings(article(test), [one, postgres])
+    assert (found.word, found.test) == ("supported", "pod_kill on postgres, S2")
 
 
 @pytest.mark.parametrize(
