@@ -9,6 +9,7 @@ from typing import TypeVar
 
 import msgspec
 
+from harness.effort import Effort
 from harness.errors import UsageError
 from harness.messages import MessageFigures
 from harness.state_store import StateStore
@@ -413,6 +414,8 @@ class RunResult:
     """None in a run without a store, and in results of before it was shown."""
     platform: str = "local"
     """Where its pods lived, as in `harness.plan.PLATFORMS`."""
+    effort: Effort | None = None
+    """By the adapter of the version that judged; None for a worker of the user's own."""
 
     @property
     def is_on_kubernetes(self) -> bool:

@@ -17,6 +17,7 @@ from reports import compare, headline, wording
 from reports.claims import claim_rows
 from reports.comparison import comparison_drawings
 from reports.concerns import assumptions_line, concerns
+from reports.effort import effort_table
 from reports.gate import GateResult
 from reports.gate_section import gate_section
 from reports.glossary import GLOSSARY
@@ -69,6 +70,7 @@ def render_html(
             legend=compare.states_shown(matrix),
             meanings=compare.MEANINGS,
             glance=at_a_glance(matrix, has_verdict=not is_wide) if many else None,
+            effort=effort_table(matrix),
             tracings=tracings(matrix) if many else None,
             stores=tuple(store_tables(matrix)),
             platforms=tuple(platform_tables(matrix)),

@@ -14,6 +14,7 @@ from reports.claims import claim_rows
 from reports.commits import commits_table
 from reports.compare import Column
 from reports.concerns import concerns
+from reports.effort import effort_table
 from reports.overview import at_a_glance, environments, exit_meaning
 from reports.platforms import platform_tables
 from reports.promises import promise_table
@@ -83,7 +84,8 @@ def _top(matrix: MatrixResult) -> Iterator[str]:
     yield ""
     yield from fenced(matrix.command)
     glance = at_a_glance(matrix) if len(matrix.runs) > 1 else None
-    for table in (*store_tables(matrix), *platform_tables(matrix), glance, tracings(matrix)):
+    beside = (glance, effort_table(matrix), tracings(matrix))
+    for table in (*store_tables(matrix), *platform_tables(matrix), *beside):
         if table is not None:
             yield ""
             yield from draw(table)

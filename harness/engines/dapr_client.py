@@ -58,14 +58,19 @@ class WorkflowWorker:
 
     async def open(self) -> None:
         """Wait for the sidecar, connect the workflow worker to it."""
+        # durable
         await _sidecar_outbound(int(os.environ["DAPR_HTTP_PORT"]))
+        # durable
         self._runtime = await asyncio.to_thread(self._connect)
+        # durable
         self._client = DaprWorkflowClient()
 
     async def start(self, agent: str, program: Program) -> None:
         """Start the agent, unless it exists in whatever state."""
+        # durable: [!s]*, streaming
         await self._schedule(self._workflow, agent, program)
 
+    # durable: [!s]*, streaming
     async def _schedule(self, workflow: str, instance: str, given: object) -> None:
         """Schedule a workflow under an id of ours, unless that exists.
 
@@ -233,6 +238,7 @@ def _rpc_errors() -> Iterator[None]:
         raise EngineError(f"{error.code().name}: {error.details()}") from error
 
 
+# durable
 async def _sidecar_outbound(port: int) -> None:
     """Return when the sidecar's building blocks are up; it does not wait for us to be."""
     url = f"http://127.0.0.1:{port}/v1.0/healthz/outbound"

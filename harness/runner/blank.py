@@ -5,6 +5,7 @@ from dataclasses import replace
 from harness.engines.registry import ENGINES
 from harness.errors import UsageError
 from harness.results import Distribution, Repeats, RunResult, Series
+from harness.runner.effort import effort_of_order
 from harness.runner.order import Order, engine_of
 
 NO_SERIES = Series(
@@ -88,6 +89,7 @@ def blank_result(order: Order, *, seed: int) -> RunResult:
         environment={},
         repeat_command="",
         directory="",
+        effort=effort_of_order(order),
     )
 
 

@@ -17,6 +17,8 @@ class NoStore:
     """The engine keeps its state itself, in the slot's folder."""
 
     name = "none"
+    component_file = ""
+    """Of components/; empty where the engine needs none."""
     durability = "D1"
     sources: Mapping[str, str] = {"bytes": "files in the slots' folders"}
     trouble = ""
@@ -47,12 +49,13 @@ class InMemory(NoStore):
     """The memory of each sidecar: lost with it, honestly."""
 
     name = "in-memory"
+    component_file = "state-in-memory.yaml"
     durability = "none"
     sources: Mapping[str, str] = {}
 
     def component(self) -> Component | None:
         """See Store."""
-        return Component(file="state-in-memory.yaml", metadata={})
+        return Component(file=self.component_file, metadata={})
 
     async def figures(self) -> dict[str, float]:
         """See CountingStore: what the sidecar holds cannot be seen."""
@@ -63,6 +66,7 @@ class Sqlite(NoStore):
     """One SQLite file (WAL) for the sidecar; several sidecars on it end in SQLITE_BUSY."""
 
     name = "sqlite"
+    component_file = "state-sqlite.yaml"
     durability = "D1"
     sources: Mapping[str, str] = {
         "bytes": "the file with its log, in whole pages",
@@ -77,7 +81,7 @@ class Sqlite(NoStore):
     def component(self) -> Component | None:
         """See Store."""
         path = self._place.folder / FILE
-        return Component(file="state-sqlite.yaml", metadata={"connectionString": str(path)})
+        return Component(file=self.component_file, metadata={"connectionString": str(path)})
 
     async def figures(self) -> dict[str, float]:
         """See CountingStore: the file with its log, in whole pages; operations are not counted.

@@ -35,6 +35,7 @@ class Postgres:
     """
 
     name = "postgres"
+    component_file = "state-postgresql.yaml"
     durability = "D1"
     sources: Mapping[str, str] = {
         "bytes": "pg_database_size(current_database()), in whole pages",
@@ -76,7 +77,7 @@ class Postgres:
 
     def component(self) -> Component | None:
         """See Store."""
-        return Component(file="state-postgresql.yaml", metadata={"connectionString": self._url})
+        return Component(file=self.component_file, metadata={"connectionString": self._url})
 
     def url(self) -> str:
         """See Store."""

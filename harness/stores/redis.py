@@ -18,6 +18,7 @@ class Redis:
     """Class D1: appendfsync everysec survives SIGKILL of the server, not power loss."""
 
     name = "redis"
+    component_file = "state-redis.yaml"
     durability = "D1"
     sources: Mapping[str, str] = {
         "bytes": "MEMORY USAGE of every key",
@@ -65,7 +66,7 @@ class Redis:
 
     def component(self) -> Component | None:
         """See Store."""
-        return Component(file="state-redis.yaml", metadata={"redisHost": self.address})
+        return Component(file=self.component_file, metadata={"redisHost": self.address})
 
     async def figures(self) -> dict[str, float]:
         """See CountingStore; what we ask here is not counted. Above 200,000 keys: no size."""

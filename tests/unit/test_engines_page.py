@@ -1,6 +1,7 @@
 """docs/engines.md says what the registry says: each engine and variant, each step kind."""
 
 import re
+from dataclasses import astuple
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from harness.engines.registry import ENGINES
 from harness.engines.walk import KINDS as STEP_KINDS
 from harness.engines.walk import MESSAGE_KINDS
 from harness.protocols import EngineSpec
+from harness.runner.effort import effort_of
 
 ROOT = Path(__file__).resolve().parents[2]
 KINDS = (*STEP_KINDS, *MESSAGE_KINDS)
@@ -49,6 +51,7 @@ def tables() -> dict[str, list[tuple[str, ...]]]:
                 "any pod" if spec.any_pod_answers else "its own",
                 "daprd" if spec.needs_dapr else "–",
                 ", ".join(spec.stores),
+                *map(str, astuple(effort_of(spec, spec.stores[0]))),
             )
             for spec in specs()
         ],

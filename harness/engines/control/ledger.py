@@ -10,9 +10,11 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import NamedTuple
 
+# durable: guarded
 BATCH_MAX = 512
 """Most results in one commit."""
 
+# durable: guarded
 _TABLE = """
 create table if not exists results (
   agent text not null, name text not null, value text not null, primary key (agent, name)
@@ -20,6 +22,7 @@ create table if not exists results (
 """
 
 
+# durable: guarded
 class _Kept(NamedTuple):
     agent: str
     name: str
@@ -27,6 +30,7 @@ class _Kept(NamedTuple):
     done: "asyncio.Future[str]"
 
 
+# durable: guarded
 class SqliteLedger:
     """See Ledger of the loop. Made, used and closed in one event loop.
 
@@ -99,6 +103,7 @@ class SqliteLedger:
         return batch, False
 
 
+# durable: guarded
 def _connect(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(path, isolation_level=None)
     connection.execute("pragma busy_timeout = 5000")
@@ -107,6 +112,7 @@ def _connect(path: Path) -> sqlite3.Connection:
     return connection
 
 
+# durable: guarded
 def _commit(connection: sqlite3.Connection, batch: list[_Kept]) -> list[str]:
     """Write a batch in one transaction; returns the values that stand, the first of each name."""
     if not batch:
@@ -128,6 +134,7 @@ def _commit(connection: sqlite3.Connection, batch: list[_Kept]) -> list[str]:
     return values
 
 
+# durable: guarded
 def _tell(batch: list[_Kept], outcome: list[str] | sqlite3.Error) -> None:
     for number, kept in enumerate(batch):
         if kept.done.done():

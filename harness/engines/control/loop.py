@@ -68,6 +68,7 @@ class Mailbox:
 
     async def put(self, agent: str, name: str, payload: str) -> None:
         """Keep an event; the first of a name stands."""
+        # durable: guarded
         kept = await self._ledger.keep(agent, f"{name}.event", payload)
         self._events.setdefault((agent, name), kept)
         self._came.set()
@@ -131,9 +132,11 @@ class _Loop:
     async def _sleep(self, step: Step) -> None:
         """Until the due time, which is written down before; a ledger that forgets begins anew."""
         name = f"{step.path}.due"
+        # durable: guarded
         due = self._ledger.find(self._agent, name)
         if due is None:
             due_ns = CLOCK.wall_ns() + int(step.wait_s * NS_PER_S)
+            # durable: guarded
             due = await self._ledger.keep(self._agent, name, str(due_ns))
         await asyncio.sleep(max(0, int(due) - CLOCK.wall_ns()) / NS_PER_S)
 
@@ -154,18 +157,24 @@ class _Loop:
     async def _answer(
         self, name: str, messages: Sequence[Message], tools: Sequence[Message] | None
     ) -> Answer:
+        # durable: guarded
         value = self._ledger.find(self._agent, name)
         if value is None:
             answer = await patiently(lambda: self._llm.chat(messages, tools=tools))
+            # durable: guarded
             text = msgspec.json.encode(answer.message).decode()
+            # durable: guarded
             value = await self._ledger.keep(self._agent, name, text)
         return answer_of(msgspec.json.decode(value))
 
     async def _effect(self, name: str, call: ToolCall) -> str:
+        # durable: guarded
         receipt = self._ledger.find(self._agent, name)
         if receipt is None:
             agent, path, value = map(call.argument, ("agent", "path", "value"))
+            # durable: guarded
             key = self._ledger.key(self._agent, path)
             given = await patiently(lambda: self._llm.effect(agent, path, value, key))
+            # durable: guarded
             receipt = await self._ledger.keep(self._agent, name, given)
         return receipt

@@ -18,7 +18,9 @@ from harness.engines.walk import KINDS
 from harness.errors import EngineError, UsageError
 from harness.scenario import Program
 
+# durable: guarded
 LEDGER = "ledger.sqlite"
+# durable: guarded
 END = "end"
 """Name under which an agent's end is kept; no step's result is called so."""
 
@@ -57,6 +59,7 @@ class ControlWorker:
 
     async def open(self) -> None:
         """Open the ledger; nothing is resumed."""
+        # durable: guarded
         if self.about.variant == "guarded":
             self._ledger = SqliteLedger(self._surroundings.state_dir / LEDGER)
         self._mailbox = Mailbox(self._ledger)
@@ -79,6 +82,7 @@ class ControlWorker:
     async def view(self, agent: str) -> AgentView | None:
         """Tell what this incarnation knows, or what the ledger says of an agent that had ended."""
         view = self._views.get(agent)
+        # durable: guarded
         if view is None and (text := self._ledger.find(agent, END)) is not None:
             view = msgspec.json.decode(text, type=AgentView)
         return view
@@ -86,6 +90,7 @@ class ControlWorker:
     async def close(self) -> None:
         """Drop all agents; close the ledger."""
         await self._agents.close()
+        # durable: guarded
         if isinstance(self._ledger, SqliteLedger):
             await self._ledger.close()
         if self._llm is not None:
@@ -98,6 +103,7 @@ class ControlWorker:
             view = AgentView(status="completed", output=outcome)
         except* (EngineError, UsageError) as errors:
             view = AgentView(status="failed", output=f"{errors}: {errors.exceptions!r}")
+        # durable: guarded
         text = await self._ledger.keep(program.agent, END, msgspec.json.encode(view).decode())
         self._views[program.agent] = msgspec.json.decode(text, type=AgentView)
 

@@ -15,10 +15,12 @@ from typing import Any
 
 from crewai.state import CheckpointConfig
 
+# durable: flow-checkpoint
 EVENTS = ["method_execution_finished"]
 """The finest that a flow has: an event of the LLM or of a tool is no flow's, and saves nothing."""
 
 
+# durable: flow-checkpoint
 class Checkpoints:
     """All checkpoints of a slot."""
 
@@ -45,12 +47,14 @@ class Checkpoints:
         return kind(checkpoint=config), False
 
 
+# durable: flow-checkpoint
 def _tell_torn(agent: str, torn: int, count: int) -> None:
     if torn:
         sys.stdout.write(f"agent {agent}: {torn} of {count} checkpoints torn\n")
         sys.stdout.flush()
 
 
+# durable: flow-checkpoint
 def _folder_name(agent: str) -> str:
     """A name for any agent id: what it may hold is more than a file name may."""
     return hashlib.sha256(agent.encode()).hexdigest()[:24]

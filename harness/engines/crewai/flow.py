@@ -79,6 +79,7 @@ class Flows:
         methods: dict[str, Any] = {"__module__": __name__}
         self._wire(shape, None, methods)
         made = type("ProgramFlow", (Flow[State],), methods)
+        # durable: flow-persist
         return made if self._persistence is None else persist(self._persistence)(made)
 
     def _wire(self, steps: Sequence[Step], before: Any, methods: dict[str, Any]) -> Any:

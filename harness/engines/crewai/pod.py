@@ -36,7 +36,9 @@ THREADS = 64
 """Of the agents' loop. Crews block: `kickoff_async` is a thread for the whole crew, and an agent in
 a flow takes one for each call. asyncio's own pool has four threads more than processors."""
 
+# durable: flow-persist
 STATES = "flow_states.db"
+# durable: flow-checkpoint
 CHECKPOINTS = "checkpoints"
 
 
@@ -67,6 +69,7 @@ class CrewAIWorker:
         self._views: dict[str, AgentView] = {}
         self._means: Means | None = None
         self._flows: Flows | None = None
+        # durable: flow-checkpoint
         self._checkpoints = Checkpoints(surroundings.state_dir / CHECKPOINTS)
 
     async def open(self) -> None:
@@ -75,6 +78,7 @@ class CrewAIWorker:
         threading.Thread(target=self._loop.run_forever, daemon=True).start()
         self._means = Means(self._surroundings)
         states = None
+        # durable: flow-persist
         if self._variant.keeps == "state":
             states = SQLiteFlowPersistence(str(self._surroundings.state_dir / STATES))
         self._flows = Flows(self._means, states)
@@ -120,6 +124,8 @@ class CrewAIWorker:
         if self._variant.keeps != "checkpoints":
             return str(await kind().kickoff_async(inputs=inputs_of(program)))
         flow: Any
+        # durable: flow-checkpoint
         flow, is_restored = self._checkpoints.flow(kind, program.agent)
+        # durable: flow-checkpoint
         inputs = None if is_restored else inputs_of(program)
         return str(await flow.kickoff_async(inputs=inputs))

@@ -122,6 +122,7 @@ class HostedWorker(WorkflowWorker):
             await asyncio.to_thread(self._runner.shutdown, self._agent)
 
     def _made(self) -> WorkflowRuntime:
+        # durable: subscribed*
         runtime = WorkflowRuntime()
         self._agent = self._make(runtime, AgentPubSubConfig(COMPONENT, agent_topic=TOPIC))
         return runtime

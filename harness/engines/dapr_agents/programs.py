@@ -40,12 +40,16 @@ class Programs:
         settings = SETTINGS[variant]
         self._llm = chat_client()
         self._retry = retry_policy(settings.retry)
+        # durable: [!s]*
         self.runtime = WorkflowRuntime(maximum_thread_pool_workers=settings.threads)
+        # durable: [!s]*
         self.runtime.register_workflow(_named(self.program, WORKFLOW), name=WORKFLOW)
+        # durable: [!s]*
         self.runtime.register_activity(_named(self.ask, "ask"), name="ask")
         self._is_recalled = bool(settings.memory)
         self.runtime.register_activity(_named(self.recall, "recall"), name="recall")
         self._agents = make_agents(self.runtime, settings)
+        # durable: [!s]*
         self._agents.start(settings)
 
     def program(self, ctx: DaprWorkflowContext, program_json: Json) -> Flow:
@@ -153,6 +157,7 @@ def _text(step: Step, result: Any) -> str:
     return text
 
 
+# durable: [!s]*
 def _named(method: Callable[..., Any], name: str) -> Callable[..., Any]:
     """A plain function, since the SDK writes attributes on what it registers."""
 

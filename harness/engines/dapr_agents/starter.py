@@ -38,6 +38,7 @@ class Starter(DaprWorkflowClient):  # type: ignore[misc]  # The SDK has no types
         if not self._is_guarded:
             instance = os.urandom(16).hex()
             self._note(agent, instance)
+        # durable: subscribed-guarded
         elif self.get_workflow_state(agent, fetch_payloads=False) is not None:
             return agent
         else:

@@ -77,6 +77,7 @@ def agent(ctx: DaprWorkflowContext, program_json: Json) -> Flow:
     return answers[program.steps[-1].path]
 
 
+# durable: continue-as-new
 def renewed(ctx: DaprWorkflowContext, state: Json) -> Flow:
     """One step, then on as a new run of the same instance, with the answers so far.
 
@@ -347,13 +348,18 @@ def _streams() -> Streams:
 
 def runtime() -> WorkflowRuntime:
     """The SDK's worker with everything registered, not yet started."""
+    # durable
     made = WorkflowRuntime()
+    # durable
     made.register_workflow(agent, name=WORKFLOW)
+    # durable: continue-as-new
     made.register_workflow(renewed, name=RENEWED)
     made.register_workflow(reporting, name=REPORTING)
     made.register_workflow(member, name=MEMBER)
     made.register_activity(publish)
     made.register_activity(publish_in_bulk)
+    # durable
     made.register_activity(call_llm)
+    # durable
     made.register_activity(run_tool)
     return made

@@ -12,6 +12,7 @@ from harness.engines.messages import has_broker
 
 def _connect() -> WorkflowRuntime:
     made = runtime()
+    # durable
     made.start()
     return made
 

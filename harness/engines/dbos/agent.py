@@ -27,6 +27,7 @@ EVENT_S = 7 * 24 * 3600.0
 Json = dict[str, Any]
 
 
+# durable
 @DBOS.workflow()  # type: ignore[untyped-decorator] # DBOS is not followed by the type checker.
 async def agent(program_json: Json) -> str:
     """Walk the program; the output is the last step's answer."""
@@ -128,6 +129,7 @@ RETRIES: Json = {"retries_allowed": True, "max_attempts": 5, "should_retry": is_
 """Of every step; between attempts 1, 2, 4 and 8 s, DBOS's default."""
 
 
+# durable
 @DBOS.step(**RETRIES)  # type: ignore[untyped-decorator]
 async def call_llm(messages: list[Json], has_tools: bool) -> Json:
     """One chat completion; a 429 is an answer, every other error is a failure."""
@@ -140,6 +142,7 @@ async def call_llm(messages: list[Json], has_tools: bool) -> Json:
     return answer.message
 
 
+# durable
 @DBOS.step(**RETRIES)  # type: ignore[untyped-decorator]
 async def run_tool(call: Json) -> Json:
     """One tool call, under the two ids that DBOS gives a step: alike in every attempt."""

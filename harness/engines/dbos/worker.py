@@ -24,7 +24,9 @@ from harness.errors import EngineError, UsageError
 from harness.scenario import Program
 from mock_llm import receipts
 
+# durable: sqlite
 FILE = "dbos.sqlite"
+# durable
 VERSION = "1"
 """Of the application. By default it is a hash of the workflows' source; what was started under one
 version is not recovered under another."""
@@ -58,8 +60,11 @@ class DbosWorker:
             any_pod_answers=spec.any_pod_answers,
             kinds=spec.kinds,
         )
+        # durable
         self._executor = surroundings.pod
+        # durable: sqlite
         self._url = f"sqlite:///{surroundings.state_dir / FILE}"
+        # durable: postgres
         if surroundings.variant == "postgres":
             self._url = surroundings.state_url
             if not self._url:
@@ -67,6 +72,7 @@ class DbosWorker:
 
     async def open(self) -> None:
         """Launch DBOS in this loop, which then runs all workflows, recovered ones as well."""
+        # durable
         DBOS(
             config={
                 "name": "onceproof",
@@ -77,10 +83,12 @@ class DbosWorker:
                 "log_level": "ERROR",
             }
         )
+        # durable
         DBOS.launch()
 
     async def start(self, agent: str, program: Program) -> None:
         """Start the workflow under the agent's id, unless it exists in whatever state."""
+        # durable
         with _database_errors(), SetWorkflowID(agent):
             await DBOS.start_workflow_async(agent_workflow, msgspec.to_builtins(program))
 

@@ -20,9 +20,12 @@ from psycopg_pool import AsyncConnectionPool
 from harness.engines.contract import Surroundings
 from harness.errors import UsageError
 
+# durable: sqlite-*, naive
 FILE = "checkpoints.sqlite"
+# durable: postgres-*
 CONNECTIONS_MAX = 20
 """As in the documentation's example of a pool."""
+# durable: postgres-*
 SETUP_LOCK, SETUP_S = 741_001, 30.0
 """Number of the advisory lock under which one pod at a time makes the tables; bound on the wait."""
 
@@ -34,14 +37,17 @@ async def saver_of(kind: str, surroundings: Surroundings) -> AsyncIterator[Any]:
     Raises:
         sqlite3.Error: the file cannot be written.
     """
+    # durable: memory
     if kind == "memory":
         yield InMemorySaver()
+    # durable: sqlite-*, naive
     elif kind == "sqlite":
         async with aiosqlite.connect(surroundings.state_dir / FILE) as connection:
             await connection.execute("pragma synchronous = normal")
             saver = AsyncSqliteSaver(connection)
             await saver.setup()
             yield saver
+    # durable: postgres-*
     elif kind == "postgres":
         if not surroundings.state_url:
             raise UsageError("ONCEPROOF_STATE_URL is not set; expected postgresql://...")
@@ -56,6 +62,7 @@ async def saver_of(kind: str, surroundings: Surroundings) -> AsyncIterator[Any]:
         yield None
 
 
+# durable: postgres-*
 async def _set_up(saver: AsyncPostgresSaver, url: str) -> None:
     """Make the tables; pods that start side by side would trip over each other's migrations.
 

@@ -76,6 +76,7 @@ class LangGraphWorker:
         """Open the checkpointer; nothing is resumed."""
         llm = Llm(self._surroundings)
         self._open.push_async_callback(llm.close)
+        # durable: sqlite-*, postgres-*, memory, naive
         self._saver = await self._open.enter_async_context(
             saver_of(self._variant.saver, self._surroundings)
         )
@@ -89,17 +90,21 @@ class LangGraphWorker:
         self._views[agent] = RUNNING
         self._programs[agent] = program
         try:
+            # durable: sqlite-*, postgres-*, memory, naive
             begun = await self._begun(agent, program)
         except SAVER_FAILURES as error:
             del self._views[agent], self._programs[agent]
             raise EngineError(f"thread {agent!r}: {error!r}", is_definite=True) from error
         if begun is None:
             self._agents.spawn(self._run(program, input_of(program)))
+        # durable: sqlite-*, postgres-*, memory, naive
         elif outcome_path(program) in begun.get("answers", {}):
             self._views[agent] = _completed(program, begun)
         else:
+            # durable: sqlite-*, postgres-*, memory, naive
             self._agents.spawn(self._run(program, None))
 
+    # durable: sqlite-*, postgres-*, memory, naive
     async def _begun(self, agent: str, program: Program) -> Any:
         """The state of a thread; None when the checkpointer has nothing of it.
 
@@ -197,6 +202,7 @@ class LangGraphWorker:
         return self._graphs.of(program)
 
 
+# durable: sqlite-*, postgres-*, memory, naive
 def _config(agent: str) -> dict[str, dict[str, str]]:
     """The thread of an agent has the agent's name."""
     return {"configurable": {"thread_id": agent}}

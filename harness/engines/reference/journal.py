@@ -15,12 +15,15 @@ import msgspec
 from harness.errors import HarnessError, MachineError
 from harness.scenario import Program
 
+# durable
 SCHEMA = 1
+# durable
 LOCK_S = 10.0
 """A killed incarnation holds the file until the kernel has taken it down; so long is waited."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+# durable
 class Entry:
     """One line: something that is so from now on."""
 
@@ -36,6 +39,7 @@ class Entry:
     """Of an accepted agent."""
 
 
+# durable
 class Journal:
     """The file, open and locked; one writer at a time."""
 
@@ -61,6 +65,7 @@ class Journal:
         os.close(self._descriptor)
 
 
+# durable
 async def open_journal(path: Path) -> tuple[Journal, list[Entry]]:
     """Open or make the journal; returns it with all its entries, oldest first.
 
@@ -86,6 +91,7 @@ async def open_journal(path: Path) -> tuple[Journal, list[Entry]]:
     return journal, entries
 
 
+# durable
 def _entries(data: bytes, path: Path) -> list[Entry]:
     decoder = msgspec.json.Decoder(Entry)
     entries = []
@@ -102,6 +108,7 @@ def _entries(data: bytes, path: Path) -> list[Entry]:
     return entries
 
 
+# durable
 async def _lock(descriptor: int, path: Path) -> None:
     try:
         async with asyncio.timeout(LOCK_S):

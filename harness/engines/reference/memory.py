@@ -14,6 +14,7 @@ from harness.scenario import Program
 RUNNING = AgentView(status="running", output="")
 
 
+# durable
 class Memory:
     """Programs and results of running agents, ends of all others."""
 

@@ -29,6 +29,7 @@ class Policy:
         self.clock: Clock = SystemClock()
         self.llm = llm
 
+    # durable
     async def admit(self, program: Program) -> bool:
         """Whether a start begins a run: only that of an agent that was never accepted. Durable."""
         if self.memory.view(program.agent) is not None:
@@ -36,6 +37,7 @@ class Policy:
         self.memory.accept(program)
         return True
 
+    # durable
     def resumed(self) -> list[Program]:
         """The agents that a new incarnation goes on with: all accepted ones that have not ended."""
         return self.memory.unfinished()
@@ -56,10 +58,12 @@ class Policy:
         """The opening of a step's conversation: here committed answers are used."""
         return [{"role": "user", "content": fill(step.prompt, answers)}]
 
+    # durable
     def recall(self, agent: str, name: str) -> str | None:
         """The committed result, which is then not computed again; None when there is none."""
         return self.memory.result(agent, name)
 
+    # durable
     def commit(self, agent: str, name: str, value: str) -> str:
         """Make a result durable before anything uses it; returns what is to be used."""
         self.memory.keep(agent, name, value)

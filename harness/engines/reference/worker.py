@@ -43,12 +43,14 @@ class ReferenceWorker:
 
     async def open(self) -> None:
         """Read the journal and go on with every agent that has not ended."""
+        # durable
         self._memory = await Memory.open(self._surroundings.state_dir / JOURNAL)
         self._llm = Llm(self._surroundings)
         self._policy = make_policy(
             self.about.variant, self._memory, self._llm, self._surroundings.state_dir
         )
         await self._agents.open()
+        # durable
         for program in self._policy.resumed():
             self._run(program)
 
