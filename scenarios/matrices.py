@@ -211,11 +211,12 @@ STORES = Matrix(
 VARIANTS = (
     *(
         (Cell(engine="langgraph", variant=variant), MIX)
-        for variant in ("sqlite-async", "sqlite-exit", "memory", "none")
+        for variant in ("sqlite-async", "sqlite-exit", "memory", "none", "naive")
     ),
     (Cell(engine="langgraph", variant="postgres-sync", store="postgres"), MIX),
     (Cell(engine="dbos", variant="postgres", store="postgres"), MIX),
     (Cell(engine="crewai", variant="flow-checkpoint"), MIX),
+    (Cell(engine="crewai", variant="flow"), MIX),
     (Cell(engine="crewai", variant="crew"), FEWER),
 )
 FORMS = (replace(DAPR_AGENTS, variant="mcp"), replace(DAPR_AGENTS, variant="crew"))
