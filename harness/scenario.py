@@ -166,6 +166,9 @@ class Scenario:
     llm: LlmSpec = LlmSpec()
     pods: int = 3
     """Slots; each runs one worker, with its sidecar if the engine has one."""
+    pod_memory_mb: float | None = None
+    """Resident memory above which a container of a local pod is killed, as a kubelet does; None:
+    four fifths of this machine's, shared by the pods."""
     schedulers: int = 1
     """Of Dapr's control plane: 3 are what its chart runs, as one cluster of etcd."""
     debug: bool = False
@@ -278,7 +281,8 @@ def problems_of(scenario: Scenario) -> list[str]:
         ),
         *_positive("park_s", scenario.park_s),
         *_positive("run_s", scenario.run_s),
-        *_positive("park_s", scenario.park_s),
+        *_positive("pod_memory_mb", scenario.pod_memory_mb or 1),
+        (scenario.pod_memory_mb != 0, "pod_memory_mb is 0, expected a positive number or null"),
         *_positive("liveness_s", scenario.liveness_s),
         (scenario.exposures_min >= 0, "exposures_min is negative, expected 0 or more"),
         (

@@ -6,7 +6,8 @@ do it. Nothing here knows why something died.
 """
 
 import asyncio
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from harness.cluster.dapr import ControlPlane, DaprCommands
 from harness.cluster.means import Means
 from harness.cluster.pods import Pod, Pods, PodTemplate
 from harness.cluster.processes import Process, Processes
+from harness.cluster.usage import machine_mb, tree_rss_mb
 from harness.errors import HarnessError, MachineError
 from harness.protocols import Healed, Platform, Struck
 from harness.protocols import Pod as AnyPod
@@ -22,6 +24,9 @@ from harness.results import ProcessRow
 
 RESTART_DELAYS_S = (0.0, 1.0, 2.0, 4.0, 8.0)
 """Of the n-th container restart of a pod; the last one stays."""
+MEMORY_RATIO = 0.8
+"""Share of this machine's memory that all pods together may take where nothing else is said."""
+MEMORY_LOOK_S = 0.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +50,14 @@ class LocalPlatform:
         processes: Processes,
         clock: Clock,
         restart_delays_s: tuple[float, ...] = RESTART_DELAYS_S,
+        memory_mb: float = math.inf,
+        memory_mb_of: Callable[[int], float] = tree_rss_mb,
     ) -> None:
+        """``memory_mb`` is the bound of each container, ``memory_mb_of`` asks for a process's."""
+        self._memory_mb = memory_mb
+        self._memory_mb_of = memory_mb_of
+        self._swollen: set[str] = set()
+        """Slots whose memory has been told."""
         self._restart_delays_s = restart_delays_s
         self._pods = pods
         self.by_slot = pods.by_slot
@@ -58,7 +70,7 @@ class LocalPlatform:
         self.restarted: asyncio.Queue[AnyPod] = asyncio.Queue()
         self.troubles: list[str] = []
         self.struck: set[int] = set()
-        """Process ids that a fault killed."""
+        """Process ids that a fault killed, or this for their memory."""
 
     async def start(self) -> None:
         """See Platform."""
@@ -76,6 +88,8 @@ class LocalPlatform:
         """See Platform."""
         async with asyncio.TaskGroup() as group:
             busy: dict[str, asyncio.Task[None]] = {}
+            if self._memory_mb < math.inf:
+                group.create_task(self._bound_memory())
             while True:
                 process = await self._exits.get()
                 pod = self._owner(process)
@@ -89,6 +103,30 @@ class LocalPlatform:
                 current = busy.get(pod.slot)
                 if current is None or current.done():
                     busy[pod.slot] = group.create_task(self._care_for(pod))
+
+    async def _bound_memory(self) -> None:
+        """Kill a container that takes more than its bound, so that the machine outlives it."""
+        while True:
+            await self._clock.sleep_s(MEMORY_LOOK_S)
+            for pod in self.by_slot.values():
+                for part, process in (("worker", pod.worker), ("sidecar", pod.sidecar)):
+                    if process is None or process.exit is not None:
+                        continue
+                    size_mb = self._memory_mb_of(process.pid)
+                    if size_mb > self._memory_mb:
+                        self._tell_swollen(pod, process, size_mb)
+                        await self._pods.kill(pod, part)
+
+    def _tell_swollen(self, pod: Pod, process: Process, size_mb: float) -> None:
+        """Once a slot: what leaks once does it again."""
+        self.struck.add(process.pid)
+        if pod.slot not in self._swollen:
+            self._swollen.add(pod.slot)
+            self.troubles.append(
+                f"{process.name} took {size_mb:.0f} MB of memory, expected at most "
+                f"{self._memory_mb:.0f} MB, and was killed and restarted as a kubelet does it; "
+                f"does it leak? more is allowed by --set pod_memory_mb="
+            )
 
     async def begin_costs(self) -> None:
         """See Platform; local pods are processes, which are measured as such."""
@@ -253,4 +291,5 @@ class LocalBackEnd:
             processes=means.processes,
             clock=means.clock,
             restart_delays_s=restart_delays_s,
+            memory_mb=min(template.memory_mb, MEMORY_RATIO * machine_mb() / len(slots)),
         )

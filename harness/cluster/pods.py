@@ -5,6 +5,7 @@ container leaves the other alone; it comes back in place, under the same ports. 
 `local`.
 """
 
+import math
 import os
 import signal
 from collections.abc import Callable
@@ -35,6 +36,8 @@ class PodTemplate:
     app_ids: tuple[str, ...] = (APP_ID,)
     """Apps that the slots are dealt out to in turn."""
     ready_s: float = 60.0
+    memory_mb: float = math.inf
+    """Bound on the resident memory of a container, where this machine has to keep it."""
     components: Path = Path()
     """Folder of the run's component files, which sidecars read."""
     needs_dapr: bool = False

@@ -4,6 +4,7 @@ CPU of the dead comes from wait4 (exact), of the living from /proc; memory is sa
 those alive at one moment. Resident size counts shared pages in each process.
 """
 
+import math
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -76,6 +77,16 @@ def tree_rss_mb(pid: int) -> float:
         return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * PAGE_MB
     except (OSError, IndexError):
         return 0.0
+
+
+def machine_mb() -> float:
+    """MiB of memory that this machine has; infinite where it does not say."""
+    try:
+        lines = Path("/proc/meminfo").read_text().splitlines()
+    except OSError:
+        return math.inf
+    found = (line.split()[1] for line in lines if line.startswith("MemTotal:"))
+    return int(next(found, "0")) / 1024 or math.inf
 
 
 def machine_cpu_s() -> float:

@@ -16,6 +16,7 @@ from harness.checkers import all_anomalies, run_checkers
 from harness.clock import NS_PER_S
 from harness.drafts import write_whole
 from harness.errors import HarnessError, UsageError
+from harness.evidence.unheeded import unheeded
 from harness.expectations import UNSTATED, Expectation, expectation_of, message_expectation
 from harness.history import NONE, AgentStatus, Evidence, Kind, RequestOutcome
 from harness.measures.client import client_of
@@ -289,10 +290,10 @@ def _promise_row(
 
 
 def _doubts(archived: Archived) -> tuple[str, ...]:
-    """What went wrong and was survived, misheard, or left out."""
+    """What went wrong and was survived, misheard, not heeded, or left out."""
     troubles = archived.facts.troubles if archived.facts else ()
     unseen = archived.spans.problems if archived.spans else ()
-    return (*troubles, *archived.misheard, *unseen)
+    return (*troubles, *archived.misheard, *unheeded(archived.evidence), *unseen)
 
 
 def _tracing(archived: Archived) -> Tracing | None:

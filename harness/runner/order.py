@@ -105,6 +105,11 @@ def problems_of_order(order: Order) -> list[str]:
             f"pods is {order.scenario.pods}, expected at least {len(spec.app_ids)}: each of the "
             f"apps {', '.join(spec.app_ids)} needs one"
         )
+    if order.scenario.pod_memory_mb and cell.platform != LOCAL:
+        problems.append(
+            f"pod_memory_mb is of local pods, and these are on {cell.platform}; give their "
+            "namespace a LimitRange"
+        )
     problems += _pattern_problems(order.scenario, cell, spec)
     for fault in order.scenario.faults:
         if fault.kind in FAULTS:

@@ -6,6 +6,7 @@ is started, so that a broken start leaves nothing behind.
 
 import asyncio
 import contextlib
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -281,6 +282,7 @@ class SetUp:
             is_assisted=self.spec.recovery == "assisted",
             sidecar=sidecar,
             ready_s=self.spec.ready_s,
+            memory_mb=self.plan.scenario.pod_memory_mb or math.inf,
             app_ids=self.spec.app_ids or (APP_ID,),
         )
         return self.provided.back_end.platform(

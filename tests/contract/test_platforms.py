@@ -7,7 +7,9 @@ test. The same on a real cluster is `onceproof run baseline --platform kubernete
 import asyncio
 import contextlib
 import json
+import math
 import os
+import re
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
@@ -28,8 +30,10 @@ from tests.cluster_double import cluster
 SLOTS = ("agents-1", "agents-2", "agents-3")
 SERVE = """
 import http.server, os
+hoard = []
 class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
+        if self.path == "/leak": hoard.append(b"x" * (200 << 20))
         self.send_response(200); self.end_headers()
     def log_message(self, *words): pass
 http.server.HTTPServer(("127.0.0.1", int(os.environ["ONCEPROOF_PORT"])), Handler).serve_forever()
@@ -38,7 +42,9 @@ Scene = Callable[[Platform, Path], Awaitable[None]]
 
 
 @contextlib.asynccontextmanager
-async def standing(kind: str, folder: Path, patch: pytest.MonkeyPatch) -> AsyncIterator[Platform]:
+async def standing(
+    kind: str, folder: Path, patch: pytest.MonkeyPatch, memory_mb: float = math.inf
+) -> AsyncIterator[Platform]:
     """A platform of three pods, started; stopped at the end, whatever happened."""
     clock = SystemClock()
     processes = Processes(run=folder, logs=folder / "logs", clock=clock)
@@ -59,6 +65,7 @@ async def standing(kind: str, folder: Path, patch: pytest.MonkeyPatch) -> AsyncI
                 sidecar=None,
                 components=folder / "components",
                 is_assisted=kind == "stateful",
+                memory_mb=memory_mb,
             ),
             SLOTS,
             Means(processes=processes, ports=Ports(os.getpid()), clock=clock, http=http),
@@ -160,3 +167,28 @@ def test_all_pods_killed_at_once_come_back(play: Callable[[Scene], None]) -> Non
         assert [one.caller for one in healed] == [f"{slot}.2" for slot in SLOTS]
 
     play(scene)
+
+
+def test_a_local_worker_that_leaks_is_killed_and_comes_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Above its memory it is struck as by a kubelet, named for it, and the others go on."""
+
+    async def scene() -> None:
+        async with asyncio.timeout(20), standing("local", tmp_path, monkeypatch, 120.0) as platform:
+            async with httpx.AsyncClient(trust_env=False) as http:
+                with contextlib.suppress(httpx.TransportError):  # It may be killed meanwhile.
+                    await http.get(f"{platform.by_slot['agents-2'].url}/leak")
+            assert (await platform.restarted.get()).caller == "agents-2.2"
+
+            (told,) = platform.troubles
+            assert re.match(
+                r"worker-agents-2.1 took \d+ MB of memory, expected at most 120 MB", told
+            )
+            assert book_of(tmp_path) == {
+                "agents-1": ("agents-1.1", "ready"),
+                "agents-2": ("agents-2.2", "ready"),
+                "agents-3": ("agents-3.1", "ready"),
+            }
+
+    asyncio.run(scene())

@@ -1,6 +1,7 @@
 """The supervisor: what died comes back, and is re-submitted where the engine does not resume it."""
 
 import asyncio
+import math
 from collections.abc import Awaitable, Callable
 from itertools import count
 from pathlib import Path
@@ -90,7 +91,15 @@ class FakeWitness:
 class Bench:
     """A supervisor over two fake pods, and the hand that kills."""
 
-    def __init__(self, folder: Path, *, recovery: str = "native", has_sidecar: bool = True) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        recovery: str = "native",
+        has_sidecar: bool = True,
+        memory_mb: float = math.inf,
+        memory_mb_of: Callable[[int], float] = lambda _: 0.0,
+    ) -> None:
         self.clock = ManualClock()
         self.processes = Processes(run=folder, logs=folder, clock=self.clock)
         self.pods = FakePods(self.clock, has_sidecar=has_sidecar)
@@ -103,7 +112,13 @@ class Bench:
             slots={"a1": "agents-1", "a2": "agents-1", "a3": "agents-2"},
             programs={"a1": b"{}", "a2": b"{}", "a3": b"{}"},
         )
-        self.platform = LocalPlatform(pods=self.pods, processes=self.processes, clock=self.clock)
+        self.platform = LocalPlatform(
+            pods=self.pods,
+            processes=self.processes,
+            clock=self.clock,
+            memory_mb=memory_mb,
+            memory_mb_of=memory_mb_of,
+        )
         self.supervisor = Supervisor(
             platform=self.platform,
             spec=spec(recovery),
@@ -265,6 +280,35 @@ def test_a_part_that_dies_again_while_it_comes_back_is_brought_back_too(tmp_path
         ("ready", "agents-1.3"),
     ]
     assert any("ended at its start" in text for text in bench.platform.troubles)
+
+
+def test_a_container_over_its_memory_is_killed_and_comes_back(tmp_path: Path) -> None:
+    """As a kubelet does it: that container alone, and the page says why; once a slot."""
+    fat: dict[int, float] = {}
+    bench = Bench(tmp_path, memory_mb=300.0, memory_mb_of=lambda pid: fat.get(pid, 299.0))
+    pod = bench.pods.by_slot["agents-1"]
+
+    async def kill(pod: Pod, part: str) -> list[Process]:
+        assert part == "worker"
+        bench.die(pod.worker)
+        return []
+
+    async def story(bench: Bench) -> None:
+        for size_mb in (301.0, 305.0):
+            assert pod.worker is not None
+            bench.platform.forget("agents-1")
+            fat[pod.worker.pid] = size_mb
+            await bench.healed()
+
+    bench.pods.kill = kill  # type: ignore[method-assign]
+    play(bench, story)
+
+    (told,) = bench.platform.troubles
+    assert told.startswith("worker-agents-1.1 took 301 MB of memory, expected at most 300 MB")
+    assert {slot: one.incarnation for slot, one in bench.pods.by_slot.items()} == {
+        "agents-1": 3,
+        "agents-2": 1,
+    }
 
 
 def test_the_other_part_dying_as_the_pod_becomes_ready_is_not_lost(tmp_path: Path) -> None:
