@@ -15,6 +15,8 @@ from harness.ids import Slot
 
 if TYPE_CHECKING:
     # Each worker is an importer: what only names types would cost every pod numpy and faker.
+    from pathlib import Path
+
     from harness.history import Evidence
     from harness.plan import HeldCall, PlannedFault
     from harness.results import ProcessRow
@@ -75,11 +77,7 @@ class Engine(Protocol):
         """Of the engine; the first is the default."""
 
     def spec(self, variant: str) -> EngineSpec:
-        """Describe one variant.
-
-        Raises:
-            UsageError: no such variant.
-        """
+        """Describe one variant; raises UsageError when there is none of that name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -289,8 +287,7 @@ class Switchboard(Protocol):
     async def let_publish(self, is_open: bool) -> None:
         """Have every worker that runs now hold what it would publish, or go on.
 
-        Raises:
-            HarnessError: a worker does not answer.
+        Raises HarnessError when a worker does not answer.
         """
 
     async def kill(self) -> Struck:
@@ -316,25 +313,19 @@ class Switchboard(Protocol):
         """
 
     async def reload(self, to: str) -> Struck:
-        """Rewrite the component's file under the sidecars that run; each exchanges it by itself.
+        """Change the component under the sidecars that run: its file, or the cluster's object.
 
-        Raises:
-            HarnessError: one did not in time.
+        Each exchanges it by itself. Raises HarnessError when one did not in time.
         """
 
     async def flip(self, to: str) -> Struck:
         """Have the relay that sidecars reach the broker through pass them on to this one.
 
-        Raises:
-            HarnessError: there is no relay.
+        Raises HarnessError when there is no relay.
         """
 
     async def until_flipped(self, *, deadline_s: float) -> None:
-        """Wait until sidecars are connected again.
-
-        Raises:
-            HarnessError: not in time.
-        """
+        """Wait until sidecars are connected again; raises HarnessError when they are late."""
 
     async def spoil(self) -> Struck:
         """Make the component's file unreadable under the sidecars that run, for some seconds.
@@ -420,6 +411,12 @@ class Platform(Protocol):
 
     async def stop(self) -> None:
         """End every pod and leave nothing behind; safe when it never started."""
+
+    async def configure(self, resources: Path) -> None:
+        """Sidecars that start from now on, and those that reload, have what is in this folder."""
+
+    async def metadata(self, slot: str) -> bytes:
+        """What a slot's sidecar says of itself; raises HarnessError when it says nothing."""
 
     async def begin_costs(self) -> None:
         """The load begins: what pods spent before does not count."""

@@ -272,6 +272,9 @@ class Double:
         return web.json_response(_shown(made), status=201)
 
     def _patch(self, path: str, found: Manifest, change: Manifest) -> Manifest:
+        if found.get("kind") in ("Component", "Subscription"):
+            found["spec"] |= change["spec"]
+            return self.put(path, found)
         for name, values in change.get("metadata", {}).items():
             found["metadata"].setdefault(name, {}).update(values)
         if "template" in change.get("spec", {}):
@@ -353,17 +356,32 @@ class Double:
         socket = web.WebSocketResponse(protocols=("v4.channel.k8s.io",))
         await socket.prepare(request)
         pod = self.objects[request.path.removesuffix("/exec")]
-        name = request.query.getall("command")[-1]
+        *_, how, name = request.query.getall("command")
+        if how == "-c":
+            found = self._metadata(pod["metadata"]["namespace"])
+            await socket.send_bytes(b"\x01" + json.dumps(found).encode())
+            await socket.send_bytes(b'\x03{"status":"Success"}')
+            await socket.close()
+            return socket
         await socket.send_bytes(b"\x01SIGKILL to " + name.encode())
         await socket.send_bytes(b'\x03{"status":"Success"}')
         await socket.close()
         self.end_container(pod, name)
         return socket
 
+    def _metadata(self, namespace: str) -> Manifest:
+        """What a sidecar of that namespace says of itself, when its reloads are on."""
+        components = [
+            {"name": one["metadata"]["name"], "type": one["spec"]["type"]}
+            for path, one in self.objects.items()
+            if f"/namespaces/{namespace}/components/" in path
+        ]
+        return {"components": components}
+
 
 KINDS = (
     *("namespaces", "pods", "services", "events", "deployments", "statefulsets"),
-    *("storageclasses", "components", "configurations"),
+    *("storageclasses", "components", "configurations", "resiliencies", "subscriptions"),
 )
 
 

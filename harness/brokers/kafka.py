@@ -31,15 +31,16 @@ class Kafka(ServedBroker):
     async def _launch(self, server: Server) -> None:
         folder = self._place.folder
         port, controller = self._port("clients"), self._port("controller")
-        self.url = f"kafka://127.0.0.1:{port}"
+        clients = f"{self._place.host}:{port}"
+        self.url = f"kafka://{clients}"
         settings = folder / "server.properties"
         lines = {
             "process.roles": "broker,controller",
             "node.id": "1",
             "controller.quorum.voters": f"1@127.0.0.1:{controller}",
             "controller.listener.names": "CONTROLLER",
-            "listeners": f"PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}",
-            "advertised.listeners": f"PLAINTEXT://127.0.0.1:{port}",
+            "listeners": f"PLAINTEXT://{clients},CONTROLLER://127.0.0.1:{controller}",
+            "advertised.listeners": f"PLAINTEXT://{clients}",
             "log.dirs": str(folder / "log"),
             "num.partitions": str(PARTITIONS),
             "offsets.topic.num.partitions": "6",

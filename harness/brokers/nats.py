@@ -32,9 +32,10 @@ class Nats(ServedBroker):
 
     async def _launch(self, server: Server) -> None:
         port = self._port("clients")
-        self.url = f"nats://127.0.0.1:{port}"
+        host = self._place.host
+        self.url = f"nats://{host}:{port}"
         folder = str(self._place.folder)
-        command = (*server.argv, "-a", "127.0.0.1", "-p", str(port), "-js", "-sd", folder)
+        command = (*server.argv, "-a", host, "-p", str(port), "-js", "-sd", folder)
         self._running.append(self._place.processes.start("broker-nats", command))
 
     async def _ask(self, login: Login) -> None:

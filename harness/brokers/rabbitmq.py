@@ -11,11 +11,12 @@ from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 from harness.brokers.served import Login, LoginRefused, ServedBroker
+from harness.cluster.means import LOOPBACK
 from harness.protocols import Component, TopicCount
 from harness.provide.server import Server
 
-SETTINGS = "disk_free_limit.absolute = 50MB\nloopback_users.guest = true\nlog.console = true\n"
-"""The default limit, 50 MB, said aloud; guest may come from this machine alone."""
+SETTINGS = "disk_free_limit.absolute = 50MB\nlog.console = true\nloopback_users.guest = "
+"""The default limit, 50 MB, said aloud; then whether guest may come from this machine alone."""
 METHOD, END = 1, b"\xce"
 START, START_OK, TUNE, TUNE_OK, OPEN, OPEN_OK, CLOSE = 10, 11, 30, 31, 40, 41, 50
 """Methods of class 10, connection."""
@@ -40,14 +41,15 @@ class RabbitMq(ServedBroker):
         processes = self._place.processes
         port, distribution = self._port("clients"), self._port("distribution")
         names = self._port("names")
-        self.url = f"amqp://guest:guest@127.0.0.1:{port}"
+        host = self._place.host
+        self.url = f"amqp://guest:guest@{host}:{port}"
         folder = self._place.folder
-        (folder / "rabbitmq.conf").write_text(SETTINGS)
+        (folder / "rabbitmq.conf").write_text(f"{SETTINGS}{str(host == LOOPBACK).lower()}\n")
         (folder / "enabled_plugins").write_text("[].\n")
         epmd = ("epmd", "-address", "127.0.0.1", "-port", str(names))
         self._running.append(processes.start("broker-rabbitmq-epmd", epmd))
         await self._until_listening(names)
-        environ = _environ(folder, port=port, distribution=distribution, names=names)
+        environ = _environ(folder, host=host, port=port, distribution=distribution, names=names)
         self._running.append(
             processes.start("broker-rabbitmq", server.argv, environ=environ, folder=folder)
         )
@@ -116,14 +118,16 @@ async def _opened(
         writer.close()
 
 
-def _environ(folder: Path, *, port: int, distribution: int, names: int) -> dict[str, str]:
-    """Everything below `folder`, everything on loopback."""
+def _environ(
+    folder: Path, *, host: str, port: int, distribution: int, names: int
+) -> dict[str, str]:
+    """Everything below `folder`; clients come to ``host``, the rest is on loopback."""
     return {
         "HOME": str(folder),
         "ERL_EPMD_PORT": str(names),
         "ERL_EPMD_ADDRESS": "127.0.0.1",
         "RABBITMQ_NODENAME": f"onceproof{port}@localhost",
-        "RABBITMQ_NODE_IP_ADDRESS": "127.0.0.1",
+        "RABBITMQ_NODE_IP_ADDRESS": host,
         "RABBITMQ_NODE_PORT": str(port),
         "RABBITMQ_DIST_PORT": str(distribution),
         "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "-kernel inet_dist_use_interface {127,0,0,1}",

@@ -5,6 +5,7 @@ import contextlib
 from collections.abc import AsyncIterator, Sequence
 
 from harness.brokers.served import Login, LoginRefused, NotYet, ServedBroker
+from harness.cluster.means import LOOPBACK
 from harness.cluster.resp import Answer, ask
 from harness.protocols import Component, TopicCount
 from harness.provide.server import Server
@@ -26,10 +27,12 @@ class Redis(ServedBroker):
 
     async def _launch(self, server: Server) -> None:
         port = self._port("clients")
-        self.url = f"redis://127.0.0.1:{port}"
+        host = self._place.host
+        self.url = f"redis://{host}:{port}"
         command = (
             *server.argv,
-            *("--port", str(port), "--bind", "127.0.0.1", "--dir", str(self._place.folder)),
+            *("--port", str(port), "--bind", host, "--dir", str(self._place.folder)),
+            *(() if host == LOOPBACK else ("--protected-mode", "no")),
             *("--appendonly", "yes", "--appendfsync", "everysec", "--save", ""),
         )
         self._running.append(self._place.processes.start(f"broker-{self.name}", command))

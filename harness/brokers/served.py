@@ -14,12 +14,14 @@ from harness.brokers.place import BrokerPlace
 from harness.cluster.disk import refuse_full_disk
 from harness.cluster.health import stranger_at
 from harness.cluster.listening import ports_of_group
+from harness.cluster.means import LOOPBACK
 from harness.cluster.processes import Process
 from harness.errors import MachineError
 from harness.protocols import Component, TopicCount
 from harness.provide.server import Server, shown
 
 POLL_S, ASK_S = 0.05, 5.0
+OWN_NAMES = (LOOPBACK, "localhost", "::1")
 T = TypeVar("T")
 
 
@@ -68,6 +70,11 @@ class ServedBroker:
         server = self._place.servers.get(self.name)
         if server is None:
             raise MachineError(f"no {self.name} found; see `onceproof doctor`")
+        if server.url and self._place.host != LOOPBACK and self._login().host in OWN_NAMES:
+            raise MachineError(
+                f"{self.name} at {shown(self.url)} is not reached by pods of a cluster; give no "
+                "address, so that the run starts one that is"
+            )
         try:
             async with asyncio.timeout(self._place.ready_s):
                 if not server.url:

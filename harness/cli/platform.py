@@ -6,18 +6,24 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
+from harness.brokers import make_broker
+from harness.brokers.place import BrokerPlace
+from harness.clock import SystemClock
 from harness.cluster.back_end import BackEnd
-from harness.cluster.components import components_beside, write_component
+from harness.cluster.components import components_beside, write_component, write_messages
 from harness.cluster.dapr import APP_ID
 from harness.cluster.pods import PodTemplate
+from harness.cluster.ports import Ports
+from harness.cluster.processes import Processes
 from harness.errors import UsageError
 from harness.faults import FAULTS, ON_CLUSTER_ONLY
 from harness.faults.control_plane import ServerKill
 from harness.plan import KUBERNETES, PLATFORMS, slots_of
 from harness.protocols import Component
 from harness.provide.data import components_folder
+from harness.provide.server import Server
 from harness.runner.blank import recovery_of
-from harness.runner.order import Order, engine_of
+from harness.runner.order import RELOAD, SPOIL, Order, engine_of
 from harness.runner.set_up import Placed
 
 IMAGE = "ONCEPROOF_WORKER_IMAGE"
@@ -131,8 +137,15 @@ def _obstacles(arguments: argparse.Namespace, order: Order) -> list[str]:
             f"no image of the workers: name it with --worker-image or ${IMAGE}; see "
             "docs/kubernetes.md"
         )
-    if cell.broker != "none":
-        problems.append(f"broker {cell.broker}: messages do not run on Kubernetes yet")
+    kinds = {fault.kind for fault in scenario.faults}
+    if SPOIL in kinds:
+        problems.append(f"fault {SPOIL}: a cluster's API takes no object that is no YAML")
+    swaps = {kind for kind in kinds if kind.startswith("broker_swap")}
+    if RELOAD in kinds and len(swaps) > 1:
+        problems.append(
+            f"fault {RELOAD}: sidecars of a cluster that take in a patched component would do so "
+            "at every other swap, too; one kind of swap a run"
+        )
     if scenario.tracing:
         problems.append(f"{scenario.name}: spans are not taken on Kubernetes yet")
     if "parked" in scenario.mix:
@@ -187,6 +200,7 @@ def _cluster_of(arguments: argparse.Namespace, orders: list[Order]) -> Placed:
         needs_dapr=any(spec.needs_dapr for spec in specs),
         needs_volumes=any(spec.recovery == "assisted" for spec in specs),
         is_sure=arguments.yes_this_cluster,
+        needs_messages=any(order.cell.broker != "none" for order in orders),
         faults=frozenset(fault.kind for order in orders for fault in order.scenario.faults),
     )
     facts["pods"] = f"Kubernetes pods: {found.version}, context {found.context}"
@@ -213,6 +227,9 @@ def _template(order: Order, folder: Path) -> PodTemplate:
         state = Component(file=f"state-{store}.yaml", metadata={"redisHost": PLACEHOLDER})
         for one in (state, *components_beside(state, spec.components)):
             write_component(one, source=components_folder(), target=folder)
+    if (broker := _broker(order, folder)) is not None:
+        declare = write_component if spec.is_subscribing else write_messages
+        declare(broker, source=components_folder(), target=folder)
     return PodTemplate(
         worker=spec.worker,
         environ={
@@ -226,4 +243,19 @@ def _template(order: Order, folder: Path) -> PodTemplate:
         components=folder,
         needs_dapr=spec.needs_dapr,
         is_assisted=spec.recovery == "assisted",
+        takes_messages=order.cell.broker != "none",
+        reloads=any(fault.kind == RELOAD for fault in order.scenario.faults),
     )
+
+
+def _broker(order: Order, folder: Path) -> Component | None:
+    """The component of the run's first broker, at an address that is not known yet."""
+    name, clock = order.cell.broker, SystemClock()
+    server = Server(url=f"{name}://{PLACEHOLDER}", version="", origin="")
+    place = BrokerPlace(
+        folder=folder,
+        processes=Processes(run=folder, logs=folder, clock=clock),
+        ports=Ports(0),
+        servers={name: server},
+    )
+    return make_broker(name, place).component()

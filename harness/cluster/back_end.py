@@ -4,6 +4,7 @@
 `kubernetes`.
 """
 
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Protocol
 
@@ -44,6 +45,23 @@ class BackEnd(Protocol):
         log_level: str,
     ) -> ControlPlane | None:
         """Dapr's control plane, not yet started; None where the place has its own."""
+
+    def collector(
+        self,
+        control_plane: ControlPlane | None,
+        means: Means,
+        *,
+        name: str,
+        resources: Path,
+        port: int,
+    ) -> AbstractAsyncContextManager[None]:
+        """A sidecar of the agents' app with no pod beside it, healthy while the context lasts.
+
+        It has the ``resources`` and delivers to ``port`` of `host` what a broker still holds.
+
+        Raises:
+            MachineError: it is not ready in time.
+        """
 
     def platform(
         self,

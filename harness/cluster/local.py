@@ -6,14 +6,18 @@ do it. Nothing here knows why something died.
 """
 
 import asyncio
+import contextlib
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import httpx
+
 from harness.clock import NS_PER_S, Clock
-from harness.cluster.dapr import ControlPlane, DaprCommands
-from harness.cluster.means import Means
+from harness.cluster.dapr import READY_S, ControlPlane, DaprCommands, SidecarPorts
+from harness.cluster.health import until_healthy
+from harness.cluster.means import LOOPBACK, Means
 from harness.cluster.pods import Pod, Pods, PodTemplate
 from harness.cluster.processes import Process, Processes
 from harness.cluster.usage import machine_mb, tree_rss_mb
@@ -27,6 +31,7 @@ RESTART_DELAYS_S = (0.0, 1.0, 2.0, 4.0, 8.0)
 MEMORY_RATIO = 0.8
 """Share of this machine's memory that all pods together may take where nothing else is said."""
 MEMORY_LOOK_S = 0.5
+ASK_S = 5.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +54,7 @@ class LocalPlatform:
         pods: Pods,
         processes: Processes,
         clock: Clock,
+        http: httpx.AsyncClient,
         restart_delays_s: tuple[float, ...] = RESTART_DELAYS_S,
         memory_mb: float = math.inf,
         memory_mb_of: Callable[[int], float] = tree_rss_mb,
@@ -63,6 +69,7 @@ class LocalPlatform:
         self.by_slot = pods.by_slot
         self._processes = processes
         self._clock = clock
+        self._http = http
         self._exits: asyncio.Queue[Process] = asyncio.Queue()
         processes.on_exit.append(self._exits)
         self._healed = asyncio.Condition()
@@ -127,6 +134,17 @@ class LocalPlatform:
                 f"{self._memory_mb:.0f} MB, and was killed and restarted as a kubelet does it; "
                 f"does it leak? more is allowed by --set pod_memory_mb="
             )
+
+    async def configure(self, resources: Path) -> None:
+        """See Platform; sidecars read the folder themselves."""
+
+    async def metadata(self, slot: str) -> bytes:
+        """See Platform."""
+        url = f"{self.by_slot[slot].sidecar_url}/v1.0/metadata"
+        try:
+            return (await self._http.get(url, timeout=ASK_S)).content
+        except httpx.HTTPError as error:
+            raise HarnessError(repr(error)) from error
 
     async def begin_costs(self) -> None:
         """See Platform; local pods are processes, which are measured as such."""
@@ -245,7 +263,7 @@ def _struck(victim: str, ended: Sequence[Process]) -> Struck:
 class LocalBackEnd:
     """Implements BackEnd."""
 
-    host = "127.0.0.1"
+    host = LOOPBACK
     measures_pods = True
 
     def manifests(self, template: PodTemplate, slots: tuple[str, ...]) -> str:
@@ -276,6 +294,26 @@ class LocalBackEnd:
             log_level=log_level,
         )
 
+    @contextlib.asynccontextmanager
+    async def collector(
+        self,
+        control_plane: ControlPlane | None,
+        means: Means,
+        *,
+        name: str,
+        resources: Path,
+        port: int,
+    ) -> AsyncIterator[None]:
+        """See BackEnd."""
+        assert control_plane is not None
+        own = SidecarPorts.taken_from(means.ports)
+        command = control_plane.sidecar_command(own, resources, app_port=port)
+        process = means.processes.start(f"collector-{name}", command)
+        url = f"http://{LOOPBACK}:{own.http}/v1.0/healthz"
+        await until_healthy(means.http, url, process, clock=means.clock, deadline_s=READY_S)
+        yield
+        await means.processes.stop([process])
+
     def platform(
         self,
         template: PodTemplate,
@@ -290,6 +328,7 @@ class LocalBackEnd:
             pods=Pods(template, slots, means, address_book=address_book),
             processes=means.processes,
             clock=means.clock,
+            http=means.http,
             restart_delays_s=restart_delays_s,
             memory_mb=min(template.memory_mb, MEMORY_RATIO * machine_mb() / len(slots)),
         )

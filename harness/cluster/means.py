@@ -8,6 +8,9 @@ from harness.clock import Clock
 from harness.cluster.ports import Ports
 from harness.cluster.processes import Processes
 
+LOOPBACK = "127.0.0.1"
+"""Where what a run starts listens, unless its pods are elsewhere."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Means:

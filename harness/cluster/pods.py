@@ -41,6 +41,10 @@ class PodTemplate:
     components: Path = Path()
     """Folder of the run's component files, which sidecars read."""
     needs_dapr: bool = False
+    takes_messages: bool = False
+    """Its sidecars deliver messages to it."""
+    reloads: bool = False
+    """Of a cluster's: its sidecars take in components that change while they run."""
     is_assisted: bool = False
     """Its slots have a state of their own, and their agents are posted again."""
 

@@ -1,4 +1,4 @@
-"""A port on loopback that passes connections on to an upstream, which can be flipped.
+"""A port that passes connections on to an upstream, which can be flipped.
 
 Called by a switchboard whose brokers stand behind it: a fault flips them, and clients keep their
 address. It reads nothing of what it passes on.
@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 
 from harness.clock import Clock
+from harness.cluster.means import LOOPBACK
 from harness.errors import HarnessError
 
 CHUNK = 1 << 16
@@ -18,10 +19,10 @@ Pair = tuple[asyncio.StreamWriter, asyncio.StreamWriter]
 class Relay:
     """Of one event loop; a connection keeps the upstream that it began with until it is cut."""
 
-    def __init__(self, port: int, clock: Clock) -> None:
-        self.address = f"127.0.0.1:{port}"
+    def __init__(self, port: int, clock: Clock, *, host: str = LOOPBACK) -> None:
+        self.address = f"{host}:{port}"
         """Where clients connect to."""
-        self._port, self._clock = port, clock
+        self._host, self._port, self._clock = host, port, clock
         self._upstream = ""
         self._open: set[Pair] = set()
         self._serving: set[asyncio.Task[None]] = set()
@@ -30,7 +31,7 @@ class Relay:
     async def start(self, upstream: str) -> None:
         """Listen, and pass on to ``upstream``, as host:port."""
         self._upstream = upstream
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", self._port)
+        self._server = await asyncio.start_server(self._serve, self._host, self._port)
 
     def flip(self, upstream: str) -> int:
         """New connections go to ``upstream`` from now on; the old are cut. How many there were."""

@@ -23,6 +23,9 @@ from harness.thresholds import problems_of_thresholds
 
 FLIP = "broker_swap_flip"
 """The swap that needs a relay between sidecars and broker from the start."""
+RELOAD = "broker_swap_reload"
+"""The swap that sidecars make by themselves."""
+SPOIL = "component_spoiled"
 PATTERN_KINDS = {
     "chain": ("say",),
     "tools": ("say", "tools"),

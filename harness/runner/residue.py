@@ -7,15 +7,13 @@ holds for the agents, when no pod runs any more. So it is the same for every bro
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import httpx
 import msgspec
 from aiohttp import web
 
-from harness.clock import NS_PER_S, Clock
-from harness.cluster.dapr import READY_S, ControlPlane, SidecarPorts
-from harness.cluster.health import until_healthy
-from harness.cluster.ports import Ports
-from harness.cluster.processes import Processes
+from harness.clock import NS_PER_S
+from harness.cluster.back_end import BackEnd
+from harness.cluster.dapr import ControlPlane
+from harness.cluster.means import Means
 from harness.cluster.witness import WitnessProcess
 from harness.engines.messages import CloudEvent
 from harness.evidence.gather import WARM_UP
@@ -42,11 +40,9 @@ class Residue:
     """Of one run; `collect` is called after the pods have ended."""
 
     switchboard: RunSwitchboard
-    control_plane: ControlPlane
-    processes: Processes
-    ports: Ports
-    clock: Clock
-    http: httpx.AsyncClient
+    control_plane: ControlPlane | None
+    back_end: BackEnd
+    means: Means
     witness: WitnessProcess
     folder: Path
     _found: dict[tuple[str, str], tuple[str, str]] = field(default_factory=dict)
@@ -81,7 +77,7 @@ class Residue:
         """What the broker was given and has left, when it says the same twice."""
         before = await self.switchboard.counted(name)
         for _ in range(int(SETTLED_S / BETWEEN_S)):
-            await self.clock.sleep_s(BETWEEN_S)
+            await self.means.clock.sleep_s(BETWEEN_S)
             now = await self.switchboard.counted(name)
             if now == before:
                 break
@@ -100,25 +96,25 @@ class Residue:
 
     async def _empty(self, name: str, left: int) -> None:
         """Take out what comes; no longer than needed where all that it counts has come."""
-        port = self.ports.take()
+        port = self.means.ports.take()
         runner = web.AppRunner(self._application(), access_log=None)
         await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", port).start()
+        await web.TCPSite(runner, self.back_end.host, port).start()
         try:
-            own = SidecarPorts.taken_from(self.ports)
-            resources = self._resources(name)
-            command = self.control_plane.sidecar_command(own, resources, app_port=port)
-            process = self.processes.start(f"collector-{name}", command)
-            url = f"http://127.0.0.1:{own.http}/v1.0/healthz"
-            await until_healthy(self.http, url, process, clock=self.clock, deadline_s=READY_S)
-            began_ns = self._came_ns = self.clock.monotonic_ns()
-            while (now_ns := self.clock.monotonic_ns()) < began_ns + COLLECT_S * NS_PER_S:
-                is_all = 0 <= left <= len(self._found)
-                quiet_s = ALL_CAME_S if is_all else QUIET_S[name]
-                if now_ns - self._came_ns > quiet_s * NS_PER_S:
-                    break
-                await self.clock.sleep_s(0.1)
-            await self.processes.stop([process])
+            async with self.back_end.collector(
+                self.control_plane,
+                self.means,
+                name=name,
+                resources=self._resources(name),
+                port=port,
+            ):
+                began_ns = self._came_ns = self.means.clock.monotonic_ns()
+                while (now_ns := self.means.clock.monotonic_ns()) < began_ns + COLLECT_S * NS_PER_S:
+                    is_all = 0 <= left <= len(self._found)
+                    quiet_s = ALL_CAME_S if is_all else QUIET_S[name]
+                    if now_ns - self._came_ns > quiet_s * NS_PER_S:
+                        break
+                    await self.means.clock.sleep_s(0.1)
         finally:
             await runner.cleanup()
 
@@ -129,7 +125,7 @@ class Residue:
 
     async def _take(self, request: web.Request) -> web.Response:
         event = msgspec.json.decode(await request.read(), type=CloudEvent)
-        self._came_ns = self.clock.monotonic_ns()
+        self._came_ns = self.means.clock.monotonic_ns()
         # Its sidecar gave each publishing an id of its own; a dead letter has that of its message.
         self._found[event.id, request.path] = (event.data.id, event.data.topic)
         return web.json_response({"status": "SUCCESS"})

@@ -34,7 +34,7 @@ from harness.protocols import EngineSpec, Platform, Store
 from harness.provide.postgres import PostgresServer
 from harness.provide.server import Server
 from harness.runner.folder import RunFolder
-from harness.runner.order import FLIP, brokers_of
+from harness.runner.order import FLIP, RELOAD, brokers_of
 from harness.runner.own import about_of
 from harness.runner.residue import Residue
 from harness.runner.switchboard import RunSwitchboard
@@ -183,6 +183,7 @@ class SetUp:
                     processes=self.processes,
                     ports=self.ports,
                     servers=self.provided.brokers,
+                    host=self.provided.back_end.host,
                 ),
             )
             for name in names
@@ -190,7 +191,9 @@ class SetUp:
         flips = any(one.kind == FLIP for one in self.plan.scenario.faults)
         return RunSwitchboard(
             brokers=brokers,
-            relay=Relay(self.ports.take(), self.clock) if flips else None,
+            relay=Relay(self.ports.take(), self.clock, host=self.provided.back_end.host)
+            if flips
+            else None,
             shipped=self.provided.components,
             resources=self.folder.components,
             witness=witness,
@@ -205,14 +208,11 @@ class SetUp:
         control_plane: ControlPlane | None,
         witness: WitnessProcess,
     ) -> Residue:
-        assert control_plane is not None
         return Residue(
             switchboard=switchboard,
             control_plane=control_plane,
-            processes=self.processes,
-            ports=self.ports,
-            clock=self.clock,
-            http=self.http,
+            back_end=self.provided.back_end,
+            means=self._means,
             witness=witness,
             folder=self.folder.state,
         )
@@ -280,6 +280,8 @@ class SetUp:
             components=self.folder.components,
             needs_dapr=self.spec.needs_dapr,
             is_assisted=self.spec.recovery == "assisted",
+            takes_messages=switchboard is not None,
+            reloads=any(one.kind == RELOAD for one in self.plan.scenario.faults),
             sidecar=sidecar,
             ready_s=self.spec.ready_s,
             memory_mb=self.plan.scenario.pod_memory_mb or math.inf,

@@ -162,6 +162,7 @@ class RunSwitchboard:
             write_old(self._component(self.current), source=self.shipped, target=fresh)
         self.resources = fresh
         await self._use(to)
+        await self._platform().configure(fresh)
 
     async def reload(self, to: str) -> Struck:
         """See Switchboard; which broker a message goes to meanwhile only the sidecars know."""
@@ -173,8 +174,9 @@ class RunSwitchboard:
         # In one move, and under the old name: a sidecar must see neither half a file nor two.
         write_component(self._component(to), source=self.shipped, target=aside).replace(file)
         await self._in_force(to)
+        await self._platform().configure(self.resources)
         took = await self._until_reloaded(self._type_in(file))
-        return Struck(victims=(), proof=f"{file.name} rewritten in place for {to}; {took}")
+        return Struck(victims=(), proof=f"component rewritten in place for {to}; {took}")
 
     async def flip(self, to: str) -> Struck:
         """See Switchboard; which broker a message went to in that moment only the sidecars know."""
@@ -227,8 +229,7 @@ class RunSwitchboard:
 
     async def let_publish(self, is_open: bool) -> None:
         """See Switchboard."""
-        assert self.pods is not None
-        for pod in self.pods.by_slot.values():
+        for pod in self._pods():
             try:
                 answer = await self.http.put(
                     f"{pod.url}/messages/gate", json={"is_open": is_open}, timeout=GATE_S
@@ -272,8 +273,11 @@ class RunSwitchboard:
         return str(yaml.safe_load(file.read_text())["spec"]["type"])
 
     def _pods(self) -> list[Pod]:
+        return list(self._platform().by_slot.values())
+
+    def _platform(self) -> Platform:
         assert self.pods is not None
-        return list(self.pods.by_slot.values())
+        return self.pods
 
     async def _until_reloaded(self, kind: str) -> str:
         """How long each sidecar took to have the component of this type."""
@@ -294,9 +298,8 @@ class RunSwitchboard:
     async def _type_of(self, pod: Pod) -> str:
         """Of the component that a sidecar has now; what is wrong where it has none."""
         try:
-            answer = await self.http.get(f"{pod.sidecar_url}/v1.0/metadata", timeout=GATE_S)
-            found = _METADATA.decode(answer.content).components
-        except (httpx.HTTPError, msgspec.MsgspecError) as error:
+            found = _METADATA.decode(await self._platform().metadata(pod.slot)).components
+        except (HarnessError, msgspec.MsgspecError) as error:
             return repr(error)
         return next((one.type for one in found if one.name == COMPONENT), "nothing")
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.clock import Clock
+from harness.cluster.means import LOOPBACK
 from harness.cluster.ports import Ports
 from harness.cluster.processes import Processes
 from harness.provide.postgres import PostgresServer
@@ -17,7 +18,7 @@ class StorePlace:
     processes: Processes
     ports: Ports
     clock: Clock
-    host: str = "127.0.0.1"
+    host: str = LOOPBACK
     """Where pods reach the store."""
     redis: tuple[str, ...] = ()
     """Command of a Redis server, or empty."""

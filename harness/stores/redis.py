@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 from harness.cluster.disk import refuse_full_disk
 from harness.cluster.health import until_it_answers
+from harness.cluster.means import LOOPBACK
 from harness.cluster.processes import Process
 from harness.errors import MachineError
 from harness.protocols import Component
@@ -49,7 +50,7 @@ class Redis:
             *self._place.redis,
             *("--port", str(port), "--bind", host, "--dir", str(self._place.folder)),
             # Elsewhere than on loopback it takes nobody in without a password or this.
-            *(() if host == "127.0.0.1" else ("--protected-mode", "no")),
+            *(() if host == LOOPBACK else ("--protected-mode", "no")),
             *("--appendonly", "yes", "--appendfsync", "everysec", "--save", ""),
         )
         self._process = self._place.processes.start("redis", command)

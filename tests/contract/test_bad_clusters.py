@@ -349,6 +349,10 @@ def asked(*words: str) -> argparse.Namespace:
     return parser().parse_args(["run", "baseline", *words])
 
 
+ON_CLUSTER = ("--platform", "kubernetes", "--worker-image", "w")
+TWO_SWAPS = '[{"kind":"broker_swap_reload","to":"kafka"},{"kind":"broker_swap_hard","to":"redis"}]'
+
+
 @pytest.mark.parametrize(
     ("words", "problem"),
     [
@@ -364,8 +368,12 @@ def asked(*words: str) -> argparse.Namespace:
             "store postgres is not reached",
         ),
         (
-            ["--platform", "kubernetes", "--worker-image", "w", "--broker", "redis"],
-            "messages do not run on Kubernetes yet",
+            [*ON_CLUSTER, "--broker", "redis", "--set", 'faults=[{"kind":"component_spoiled"}]'],
+            "a cluster's API takes no object that is no YAML",
+        ),
+        (
+            [*ON_CLUSTER, "--broker", "redis", "--set", f"faults={TWO_SWAPS}"],
+            "one kind of swap a run",
         ),
     ],
 )

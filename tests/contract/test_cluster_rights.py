@@ -1,6 +1,7 @@
 """The rights that a run asks for, uses, and gets by the chart are the same ones."""
 
 import asyncio
+from collections.abc import Iterable
 from pathlib import Path
 
 import httpx
@@ -19,7 +20,21 @@ from harness.cluster.processes import Processes
 from harness.provide.data import module_sources
 from tests.cluster_double import cluster, rights_of
 
-COMPONENT = {"apiVersion": "dapr.io/v1alpha1", "kind": "Component", "metadata": {"name": "store"}}
+
+def resource(kind: str, name: str, **spec: str) -> dict[str, object]:
+    """One of Dapr's."""
+    version = "v2alpha1" if kind == "Subscription" else "v1alpha1"
+    metadata = {"name": name}
+    return {"apiVersion": f"dapr.io/{version}", "kind": kind, "metadata": metadata, "spec": spec}
+
+
+BEFORE = (resource("Component", "store"), resource("Component", "old"))
+AFTER = (
+    resource("Component", "store", type="another"),
+    resource("Subscription", "starts", topic="a"),
+    resource("Resiliency", "policies"),
+)
+AT_LAST = (resource("Subscription", "starts", topic="b"), resource("Resiliency", "policies"))
 
 
 def test_the_charts_role_has_the_rights_of_a_run_and_no_more() -> None:
@@ -73,11 +88,19 @@ def test_the_life_of_a_run_uses_every_right_that_is_asked_for(
     assert asyncio.run(whole()) == set(ALL)
 
 
+def give(folder: Path, resources: Iterable[dict[str, object]]) -> None:
+    """Have these in the folder, a file each, and no others."""
+    for path in folder.glob("*.yaml"):
+        path.unlink()
+    for number, one in enumerate(resources):
+        (folder / f"{number}.yaml").write_text(yaml.safe_dump(one))
+
+
 async def lived(back_end: KubernetesBackEnd, folder: Path, *, is_assisted: bool) -> None:
     """A platform from its start to its end, with every kind of strike between."""
     components = folder / "components"
     components.mkdir(parents=True)
-    (components / "store.yaml").write_text(yaml.safe_dump(COMPONENT))
+    give(components, BEFORE)
     clock = SystemClock()
     async with httpx.AsyncClient(trust_env=False) as http:
         platform = back_end.platform(
@@ -116,6 +139,9 @@ async def lived(back_end: KubernetesBackEnd, folder: Path, *, is_assisted: bool)
             struck = await platform.workload.roll_out()
             await platform.healed("agents-1", struck, deadline_s=10)
             await platform.workload.scale_down("agents-1")
+            for resources in (AFTER, AT_LAST, AFTER[::2]):
+                give(components, resources)
+                await platform.configure(components)
             async with await Api.connect() as api:
                 await why_not_ready(
                     api, platform.namespace, needs_dapr=True, asked_count=1, identity_url=""

@@ -57,12 +57,12 @@ def test_without_a_cluster_its_runs_are_skipped_beside_local_ones() -> None:
 
 
 def test_what_does_not_run_on_kubernetes_is_skipped_beside_local_runs_alone() -> None:
-    """A broker is no reason to refuse the local run."""
-    words = ("pod_kill", "--broker", "redis", *CLUSTER, "--platform")
+    """Spans are no reason to refuse the local run."""
+    words = ("tracing", *CLUSTER, "--platform")
     _, there = asked(*words, "local,kubernetes")
 
-    assert "broker redis: messages do not run on Kubernetes yet" in there.why_skipped
-    with pytest.raises(UsageError, match="broker redis: messages do not run on Kubernetes yet"):
+    assert "tracing: spans are not taken on Kubernetes yet" in there.why_skipped
+    with pytest.raises(UsageError, match="tracing: spans are not taken on Kubernetes yet"):
         asked(*words, "kubernetes")
 
 

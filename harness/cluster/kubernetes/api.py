@@ -36,6 +36,8 @@ GROUPS = {
     "PodChaos": ("/apis/chaos-mesh.org/v1alpha1", "podchaos"),
     "Component": ("/apis/dapr.io/v1alpha1", "components"),
     "Configuration": ("/apis/dapr.io/v1alpha1", "configurations"),
+    "Resiliency": ("/apis/dapr.io/v1alpha1", "resiliencies"),
+    "Subscription": ("/apis/dapr.io/v2alpha1", "subscriptions"),
 }
 """Kind -> where the API has it."""
 

@@ -4,10 +4,11 @@
 """
 
 import asyncio
+import contextlib
 import os
 import socket
 import sys
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -17,11 +18,14 @@ import yaml
 from harness.clock import SystemClock
 from harness.cluster.dapr import ControlPlane, DaprCommands
 from harness.cluster.kubernetes.api import Api
+from harness.cluster.kubernetes.collector import collecting
 from harness.cluster.kubernetes.control_plane import ClusterControlPlane
 from harness.cluster.kubernetes.left import here
 from harness.cluster.kubernetes.manifests import OWNER_LABEL, Deployed, manifests_of
-from harness.cluster.kubernetes.platform import KubernetesPlatform, remove
+from harness.cluster.kubernetes.namespaces import remove
+from harness.cluster.kubernetes.platform import KubernetesPlatform
 from harness.cluster.kubernetes.preflight import Found, look
+from harness.cluster.kubernetes.resources import resources_in
 from harness.cluster.kubernetes.slots import KubernetesPod, Slots
 from harness.cluster.means import Means
 from harness.cluster.pods import PodTemplate
@@ -58,6 +62,7 @@ class KubernetesBackEnd:
         needs_dapr: bool,
         needs_volumes: bool,
         is_sure: bool,
+        needs_messages: bool = False,
         faults: frozenset[str] = frozenset(),
     ) -> Found:
         """Look at the cluster before anything is started; also finds the address of this machine.
@@ -74,6 +79,7 @@ class KubernetesBackEnd:
                     needs_dapr=needs_dapr,
                     needs_volumes=needs_volumes,
                     is_sure=is_sure,
+                    needs_messages=needs_messages,
                     faults=faults,
                 )
                 self.dapr_namespace = found.dapr_namespace or self.dapr_namespace
@@ -104,6 +110,36 @@ class KubernetesBackEnd:
     ) -> ControlPlane | None:
         """See BackEnd: the cluster has Dapr's own."""
         return None
+
+    @contextlib.asynccontextmanager
+    async def collector(
+        self,
+        control_plane: ControlPlane | None,
+        means: Means,
+        *,
+        name: str,
+        resources: Path,
+        port: int,
+    ) -> AsyncIterator[None]:
+        """See BackEnd."""
+        deployed = Deployed(
+            namespace=f"onceproof-{self.owner}-{self._platforms_count}-{name}",
+            owner=self.owner,
+            keeper=self.keeper,
+            image=self.image,
+            command=(),
+            environ={},
+            identity_url="",
+            slots={},
+            needs_dapr=True,
+            is_stateful=False,
+            components=resources_in(resources),
+        )
+        async with (
+            await Api.connect(self.context) as api,
+            collecting(api, deployed, host=self.host, port=port, clock=means.clock),
+        ):
+            yield
 
     def platform(
         self,
@@ -155,12 +191,13 @@ class KubernetesBackEnd:
             slots={slot: apps[place % len(apps)] for place, slot in enumerate(slots)},
             needs_dapr=template.needs_dapr,
             is_stateful=template.is_assisted,
+            takes_messages=template.takes_messages,
+            reloads=template.reloads,
         )
 
     def manifests(self, template: PodTemplate, slots: tuple[str, ...]) -> str:
         """See BackEnd."""
-        files = sorted(template.components.glob("*.yaml"))
-        components = tuple(yaml.safe_load(path.read_text()) for path in files)
+        components = resources_in(template.components)
         deployed = replace(self.deployed(template, slots), components=components)
         return yaml.safe_dump_all(manifests_of(deployed), sort_keys=False, explicit_start=True)
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from harness.clock import SystemClock
 from harness.cluster.kubernetes.api import Api, Manifest
 from harness.cluster.kubernetes.manifests import KEEPER, OWNER_LABEL
-from harness.cluster.kubernetes.platform import remove
+from harness.cluster.kubernetes.namespaces import remove
 from harness.cluster.processes import identity_of
 
 

@@ -44,23 +44,17 @@ class Deployed:
     """Slots keep a folder of their own: a StatefulSet with a volume each."""
     components: tuple[Manifest, ...] = ()
     """Of the run's folder, as Dapr reads them there."""
+    takes_messages: bool = False
+    """Sidecars deliver messages to the workers."""
+    reloads: bool = False
+    """Sidecars take in components that change while they run."""
 
 
 def manifests_of(deployed: Deployed) -> list[Manifest]:
     """Everything, in the order in which it is created."""
-    objects: list[Manifest] = [
-        {
-            "apiVersion": "v1",
-            "kind": "Namespace",
-            "metadata": {
-                "name": deployed.namespace,
-                "labels": {LABEL: deployed.namespace, OWNER_LABEL: deployed.owner},
-                "annotations": {KEEPER: deployed.keeper},
-            },
-        }
-    ]
+    objects: list[Manifest] = [_namespace(deployed)]
     if deployed.needs_dapr:
-        objects += [_placed(one, deployed) for one in deployed.components]
+        objects += [placed(one, deployed) for one in deployed.components]
         objects.append(_configuration(deployed))
     objects += [_service(slot, deployed) for slot in deployed.slots]
     apps: dict[str, int] = {}
@@ -72,6 +66,18 @@ def manifests_of(deployed: Deployed) -> list[Manifest]:
     return objects
 
 
+def _namespace(deployed: Deployed) -> Manifest:
+    return {
+        "apiVersion": "v1",
+        "kind": "Namespace",
+        "metadata": {
+            "name": deployed.namespace,
+            "labels": {LABEL: deployed.namespace, OWNER_LABEL: deployed.owner},
+            "annotations": {KEEPER: deployed.keeper},
+        },
+    }
+
+
 def _metadata(name: str, deployed: Deployed, **labels: str) -> Manifest:
     return {
         "name": name,
@@ -80,7 +86,8 @@ def _metadata(name: str, deployed: Deployed, **labels: str) -> Manifest:
     }
 
 
-def _placed(component: Manifest, deployed: Deployed) -> Manifest:
+def placed(component: Manifest, deployed: Deployed) -> Manifest:
+    """A resource of Dapr's in the run's namespace."""
     metadata = {**component["metadata"], "namespace": deployed.namespace}
     return {**component, "metadata": metadata}
 
@@ -90,7 +97,11 @@ def _configuration(deployed: Deployed) -> Manifest:
         "apiVersion": "dapr.io/v1alpha1",
         "kind": "Configuration",
         "metadata": _metadata(CONFIGURATION, deployed),
-        "spec": {"tracing": {"samplingRate": "0"}},
+        "spec": {
+            "tracing": {"samplingRate": "0"},
+            # A swap changes the component first; pods that run keep theirs until they end.
+            "features": [{"name": "HotReload", "enabled": deployed.reloads}],
+        },
     }
 
 
@@ -122,7 +133,7 @@ def _workload(app: str, count: int, deployed: Deployed) -> Manifest:
         "template": {
             "metadata": {
                 "labels": {"app": app, LABEL: deployed.namespace},
-                "annotations": _annotations(app) if deployed.needs_dapr else {},
+                "annotations": _annotations(app, deployed) if deployed.needs_dapr else {},
             },
             "spec": _pod(deployed),
         },
@@ -149,7 +160,7 @@ def _workload(app: str, count: int, deployed: Deployed) -> Manifest:
     }
 
 
-def _annotations(app: str) -> dict[str, str]:
+def _annotations(app: str, deployed: Deployed) -> dict[str, str]:
     """On the pod template, where the injector looks.
 
     Source: docs.dapr.io/reference/arguments-annotations-overview
@@ -159,6 +170,7 @@ def _annotations(app: str) -> dict[str, str]:
         "dapr.io/app-id": app,
         "dapr.io/config": CONFIGURATION,
         "dapr.io/log-level": "info",
+        **({"dapr.io/app-port": str(PORT)} if deployed.takes_messages else {}),
     }
 
 
@@ -197,7 +209,8 @@ def _pod(deployed: Deployed) -> Manifest:
 def _environ(deployed: Deployed) -> list[Manifest]:
     """The worker contract's environment; what depends on the incarnation is asked for at start."""
     fields = {
-        "ONCEPROOF_HOST": "status.podIP",
+        # A sidecar delivers messages to its pod's loopback, and all others come to its own address.
+        **({} if deployed.takes_messages else {"ONCEPROOF_HOST": "status.podIP"}),
         "POD_NAME": "metadata.name",
         "POD_UID": "metadata.uid",
     }
@@ -207,6 +220,7 @@ def _environ(deployed: Deployed) -> list[Manifest]:
         "ONCEPROOF_STATE_DIR": STATE,
         "ONCEPROOF_IDENTITY_URL": deployed.identity_url,
         "OPENAI_API_KEY": "sk-fake-onceproof",
+        **({"ONCEPROOF_HOST": "0.0.0.0"} if deployed.takes_messages else {}),
     }
     if deployed.needs_dapr:
         values |= {"DAPR_HTTP_PORT": "3500", "DAPR_GRPC_PORT": "50001"}
@@ -227,3 +241,43 @@ def _claim() -> Manifest:
             "resources": {"requests": {"storage": "1Gi"}},
         },
     }
+
+
+def collector_of(deployed: Deployed, *, app: str, host: str, port: int) -> list[Manifest]:
+    """A sidecar of an app with no worker beside it: what a broker still has for it goes to us.
+
+    ``host`` and ``port``: where it delivers, which is where the app would be.
+    """
+    annotations = {
+        **_annotations(app, deployed),
+        "dapr.io/app-port": str(port),
+        "dapr.io/app-channel-address": host,
+    }
+    waiting = {
+        "name": WORKER,
+        "image": deployed.image,
+        "imagePullPolicy": "IfNotPresent",
+        "args": ["-c", "import signal; signal.pause()"],
+    }
+    template = {
+        "metadata": {
+            "labels": {"app": app, LABEL: deployed.namespace},
+            "annotations": annotations,
+        },
+        "spec": {"terminationGracePeriodSeconds": 0, "containers": [waiting]},
+    }
+    return [
+        _namespace(deployed),
+        *(placed(one, deployed) for one in deployed.components),
+        _configuration(deployed),
+        {
+            "apiVersion": "apps/v1",
+            "kind": "Deployment",
+            "metadata": _metadata(app, deployed),
+            "spec": {
+                "replicas": 1,
+                "selector": {"matchLabels": {"app": app}},
+                "template": template,
+            },
+        },
+    ]

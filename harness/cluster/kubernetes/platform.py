@@ -11,7 +11,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import httpx
-import yaml
 
 from harness.clock import Clock
 from harness.cluster.address_book import write_book
@@ -27,6 +26,8 @@ from harness.cluster.kubernetes.manifests import (
     Deployed,
     manifests_of,
 )
+from harness.cluster.kubernetes.namespaces import GONE_S, remove, until_account
+from harness.cluster.kubernetes.resources import Resources, resources_in
 from harness.cluster.kubernetes.slots import PARTS, Change, KubernetesPod, Slots
 from harness.cluster.kubernetes.states import PodState, state_of
 from harness.cluster.kubernetes.waiting import why_not_ready
@@ -35,13 +36,14 @@ from harness.errors import HarnessError, MachineError
 from harness.protocols import Healed, Pod, Struck
 from harness.results import ProcessRow
 
-GONE_S = 90.0
-"""Time in which a deleted pod, or the run's namespace, must be gone."""
 LOOK_S = 1.0
 """Between two looks for reasons while pods do not come."""
 CONFIRM_S, CONFIRM_PAUSE_S = 2.0, 0.02
-ACCOUNT_S = 20.0
 LOG_LINES_MAX = 100_000
+ASK = (
+    "import urllib.request as u; "
+    "print(u.urlopen('http://127.0.0.1:3500/v1.0/metadata', timeout=5).read().decode())"
+)
 FAILURES_MAX = 30
 """Lists of pods that may fail one after another, a second apart, before the run is given up."""
 
@@ -80,6 +82,7 @@ class KubernetesPlatform:
     restarted: asyncio.Queue[Pod] = field(default_factory=asyncio.Queue)
     _api: Api | None = None
     _identity: IdentityServer | None = None
+    _resources: Resources | None = None
     _follower: asyncio.Task[None] | None = None
     _changed: asyncio.Condition = field(default_factory=asyncio.Condition)
     _strikes: dict[str, _Strike] = field(default_factory=dict)
@@ -229,6 +232,21 @@ class KubernetesPlatform:
         parts = {"process_start": started_ns, "ready": now_ns - strike.at_ns - started_ns}
         return Healed(caller=pod.caller, parts_ns={**parts, "total": now_ns - strike.at_ns})
 
+    async def configure(self, resources: Path) -> None:
+        """See Platform; sidecars that run take in what is new where their reloads are on."""
+        assert self._resources is not None
+        await self._resources.become(self.api, resources_in(resources))
+
+    async def metadata(self, slot: str) -> bytes:
+        """See Platform: a sidecar listens in its pod alone, so the worker's container asks it."""
+        pod = self.by_slot[slot]
+        ask = (self.python, "-c", ASK)
+        try:
+            said = await self.api.execute(self.namespace, pod.name, PARTS["worker"], *ask)
+        except ApiError as error:
+            raise HarnessError(f"{pod.caller}: its sidecar was not asked: {error}") from error
+        return said.encode()
+
     async def _keep_logs(self) -> None:
         """Write down what the pods of now wrote; what a deleted pod wrote went with it."""
         self.logs.mkdir(parents=True, exist_ok=True)
@@ -297,32 +315,19 @@ class KubernetesPlatform:
     async def _deploy(self) -> None:
         """Create everything, in order; the pods last."""
         assert self._identity is not None
-        files = sorted(self.components.glob("*.yaml"))
         self.deployed = replace(
             self.deployed,
             identity_url=self._identity.url,
-            components=tuple(yaml.safe_load(path.read_text()) for path in files),
+            components=resources_in(self.components),
         )
+        self._resources = Resources(self.deployed)
         for manifest in manifests_of(self.deployed):
             made = await self.api.create(manifest)
             name = made["metadata"]["name"]
             if manifest["kind"] == "Namespace":
-                await self._until_account()
+                await until_account(self.api, self.namespace, clock=self.clock)
             if manifest["kind"] == "Service" and name in self.by_slot:
                 self.by_slot[name].url = f"http://{made['spec']['clusterIP']}:{PORT}"
-
-    async def _until_account(self) -> None:
-        """A pod is refused before its namespace has an account."""
-        path = path_of("ServiceAccount", self.namespace, "default")
-        for _ in range(int(ACCOUNT_S / 0.1)):
-            with contextlib.suppress(ApiError):
-                await self.api.get(path)
-                return
-            await self.clock.sleep_s(0.1)
-        raise MachineError(
-            f"namespace {self.namespace} got no default service account in {ACCOUNT_S:g} s; is the "
-            "cluster's controller manager up?"
-        )
 
     async def _identify(self, asked: Asked) -> dict[str, str] | None:
         """Give a container its slot, and the slot's Service its pod."""
@@ -346,6 +351,8 @@ class KubernetesPlatform:
             "ONCEPROOF_EFFECTS_URL": f"{self.witness}/pods/{caller}/effects",
             "OPENAI_BASE_URL": f"{self.witness}/pods/{caller}/v1",
             "APP_ID": pod.app_id,
+            # A swap changes an entry of it between two incarnations.
+            **self.deployed.environ,
         }
 
     async def _follow(self) -> None:
@@ -444,26 +451,3 @@ class KubernetesPlatform:
                 await self._changed.wait_for(is_so)
         except TimeoutError:
             raise HarnessError(otherwise) from None
-
-
-async def remove(api: Api, namespace: str, *, clock: Clock) -> None:
-    """Delete a namespace with everything in it, and wait until it is gone.
-
-    Raises:
-        MachineError: it is still there after `GONE_S`.
-    """
-    path = path_of("Namespace", name=namespace)
-    await api.delete("Namespace", "", namespace)
-    until_ns = clock.monotonic_ns() + int(GONE_S * 1e9)
-    while clock.monotonic_ns() < until_ns:
-        try:
-            await api.get(path)
-        except ApiError as error:
-            if error.status == 404:
-                return
-            raise
-        await clock.sleep_s(0.2)
-    raise MachineError(
-        f"namespace {namespace} was not gone {GONE_S:g} s after its deletion; look at it with "
-        f"`kubectl get namespace {namespace} -o yaml`"
-    )

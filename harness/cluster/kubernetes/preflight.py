@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from harness.cluster.kubernetes.api import Api, ApiError, Manifest
-from harness.cluster.kubernetes.rights import BASE, DAPR, FAULTS, VOLUMES
+from harness.cluster.kubernetes.rights import BASE, DAPR, FAULTS, MESSAGES, VOLUMES
 from harness.errors import UsageError
 
 DAPR_MINOR = "1.18"
@@ -32,6 +32,7 @@ async def look(
     needs_dapr: bool,
     needs_volumes: bool,
     is_sure: bool,
+    needs_messages: bool = False,
     faults: frozenset[str] = frozenset(),
 ) -> Found:
     """Look at a cluster; nothing is changed.
@@ -43,6 +44,7 @@ async def look(
     version = str((await api.get("/version")).get("gitVersion", "unknown"))
     problems = [] if is_sure else _looks_precious(api)
     rights = BASE + (DAPR if needs_dapr else ()) + (VOLUMES if needs_volumes else ())
+    rights += MESSAGES if needs_messages else ()
     rights += tuple(right for kind in sorted(faults) for right in FAULTS.get(kind, ()))
     missing = [right for right in rights if not await _may(api, right)]
     if missing:

@@ -34,6 +34,12 @@ DAPR = (
     *_on("dapr.io", "configurations", "create"),
 )
 """Where pods get a sidecar."""
+MESSAGES = (
+    *_on("dapr.io", "components", "delete", "patch"),
+    *_on("dapr.io", "resiliencies", "create"),
+    *_on("dapr.io", "subscriptions", "create", "delete", "patch"),
+)
+"""Where agents get messages: a swap of the broker changes what is deployed."""
 VOLUMES = _on("storage.k8s.io", "storageclasses", "list")
 """Where slots keep a state of their own."""
 FAULTS = {
@@ -49,7 +55,13 @@ FAULTS = {
     ),
 }
 """Fault -> what it takes beyond that."""
-ALL = (*BASE, *DAPR, *VOLUMES, *(right for rights in FAULTS.values() for right in rights))
+ALL = (
+    *BASE,
+    *DAPR,
+    *MESSAGES,
+    *VOLUMES,
+    *(right for rights in FAULTS.values() for right in rights),
+)
 
 
 def rules(rights: Iterable[Right]) -> list[dict[str, list[str]]]:
