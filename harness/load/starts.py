@@ -18,6 +18,7 @@ REFUSED_AGAIN_NS = 5 * NS_PER_S
 """An incarnation that refused and is still called ready is tried again after this."""
 HOLD_NS = NS_PER_S
 """How long a start without a pod is held, unless pods change before."""
+UNAVAILABLE = 503
 _ASK_NS_FIRST = 250 * NS_PER_MS
 _ASK_NS_MAX = 5 * NS_PER_S
 _STATUS_TEXT_MAX = 200
@@ -92,13 +93,12 @@ def next_action(state: StartState, pods: Pods, now_ns: int) -> Action:
 
 
 def after_post(state: StartState, pod: PodEntry, answer: Answer, now_ns: int) -> Turn:
-    """Judge the answer to a POST: 202 is ok, no connection and a clear no are fail, else info."""
+    """Judge the answer to a POST: 202 is ok, no connection and a clear no are fail, else info.
+
+    503 is no clear no: a pod that starts or ends says it, and another one may take the agent.
+    """
     if isinstance(answer, Refused):
-        others = tuple(entry for entry in state.refused if entry[0] != pod.caller)
-        refused = (*others, (pod.caller, now_ns))
-        return Turn(
-            state=replace(state, refused=refused), kind=EventKind.FAIL, status=answer.reason
-        )
+        return _refused(state, pod, answer.reason, now_ns)
     if isinstance(answer, Lost):
         undecided = (*state.undecided, pod.caller)
         return Turn(
@@ -109,6 +109,8 @@ def after_post(state: StartState, pod: PodEntry, answer: Answer, now_ns: int) ->
     if answer.status in {200, 201, 202}:
         return Turn(state=state, kind=EventKind.OK, status=str(answer.status), is_done=True)
     status = f"{answer.status} {_text_of(answer.body)}".rstrip()
+    if answer.status == UNAVAILABLE:
+        return _refused(state, pod, status, now_ns)
     return Turn(state=state, kind=EventKind.FAIL, status=status, is_done=True)
 
 
@@ -126,6 +128,13 @@ def after_ask(state: StartState, ask: Ask, answer: Answer) -> Turn:
     if answer.status == 404 and ask.is_after_reap:
         return Turn(state=replace(state, undecided=(), asked=0, refused=()))
     return Turn(state=asked, hold_ns=_ask_hold_ns(state.asked))
+
+
+def _refused(state: StartState, pod: PodEntry, status: str, now_ns: int) -> Turn:
+    """This incarnation did not take it, and is not asked at once again."""
+    others = tuple(entry for entry in state.refused if entry[0] != pod.caller)
+    refused = (*others, (pod.caller, now_ns))
+    return Turn(state=replace(state, refused=refused), kind=EventKind.FAIL, status=status)
 
 
 def _ask_hold_ns(asked: int) -> int:

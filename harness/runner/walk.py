@@ -289,7 +289,7 @@ class Walk:
             )
             await self._watch.until_settled(conductor)
             if self._board is not None:
-                await self._watch.until_arrived(since_load)
+                await self._watch.until_arrived(since_load, healed_ns=conductor.last_heal_ns)
         finally:
             await stop(playing)
             self._trouble(*conductor.troubles)

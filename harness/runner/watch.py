@@ -23,7 +23,8 @@ from harness.thresholds import broken_live, parse_threshold
 TICK_S = 0.25
 FINAL_HEAL_S = 60
 ARRIVAL_S = 20
-"""Of messages, after all agents ended: 21 tries take ten seconds, see resiliency.yaml."""
+"""Of messages, after the last thing that happened: 21 tries take ten seconds, and what a dead pod
+held is handed out again within as long, see resiliency.yaml and pubsub-*.yaml."""
 LIVENESS_SLACK_S = 5
 """Beyond the promised time, so that the last end is still seen by the driver."""
 
@@ -43,6 +44,10 @@ class Watch:
     """Of the planned events; liveness is counted from the last of them at the earliest."""
     lag_ns_max: int = 0
     """Longest delay of this loop so far: the harness's own starvation."""
+    _seen: tuple[int, int] = (0, 0)
+    """Answered steps and undelivered messages, as they were last."""
+    _stirred_ns: int = 0
+    """When one of them was last seen to change."""
 
     async def until_over(
         self,
@@ -74,6 +79,7 @@ class Watch:
             seen = driver.progress()
             progress = await witness.progress()
             backlog.look(now_ns, progress.answered_steps)
+            self.look(now_ns, progress)
             if now_ns - last_ns >= NS_PER_S:
                 speed = (progress.answered_steps - last_steps) * NS_PER_S / (now_ns - last_ns)
                 last_steps, last_ns = progress.answered_steps, now_ns
@@ -119,12 +125,20 @@ class Watch:
                 return
             await self.tick()
 
-    async def until_arrived(self, witness: Witness) -> None:
+    def look(self, now_ns: int, progress: Progress) -> None:
+        """Notice when anything happens; moments come in order."""
+        seen = (progress.answered_steps, progress.undelivered)
+        if seen != self._seen:
+            self._seen, self._stirred_ns = seen, now_ns
+
+    async def until_arrived(self, witness: Witness, *, healed_ns: int) -> None:
         """Let what is on its way arrive; poison has to be tried often enough to be a dead letter.
 
-        What has not arrived then is looked for in the brokers.
+        What has not arrived then is looked for in the brokers. Time in which nothing happened
+        since the last heal has been waited already.
         """
-        until = self.clock.monotonic_ns() + ARRIVAL_S * NS_PER_S
+        self.look(self.clock.monotonic_ns(), await witness.progress())
+        until = max(self._stirred_ns, healed_ns) + ARRIVAL_S * NS_PER_S
         while (await witness.progress()).undelivered and not self.interrupted.is_set():
             if self.clock.monotonic_ns() > until:
                 return

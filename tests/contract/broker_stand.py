@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from harness.cluster.components import write_component
 from harness.cluster.dapr import APP_ID
 from harness.cluster.health import until_healthy
 from harness.cluster.ports import Ports, is_free
-from harness.cluster.processes import Processes
+from harness.cluster.processes import Process, Processes
 from harness.engines.contract import Surroundings
 from harness.engines.messages import Publisher
 from harness.protocols import Broker
@@ -68,6 +69,8 @@ class Subscriber:
         """What arrives is acknowledged; else it is refused."""
         self.poison: set[str] = set()
         """Ids that are refused, however willing it is."""
+        self.settings: dict[str, str] = {}
+        """Of the component's metadata, what is to differ from the shipped one."""
         self.deliver: dict[str, object] = {}
         """Of the policy of deliveries, what is to differ from the shipped one."""
         self.told: list[tuple[str, str]] = []
@@ -78,7 +81,8 @@ class Subscriber:
         ports, folder = self._corner.ports, self._corner.folder / "resources"
         component = self._broker.component()
         assert component is not None
-        write_component(component, source=SHIPPED, target=folder)
+        own = replace(component, metadata={**component.metadata, **self.settings})
+        write_component(own, source=SHIPPED, target=folder)
         policies = yaml.safe_load((SHIPPED / "resiliency.yaml").read_text())
         retries = policies["spec"]["policies"]["retries"]
         retries["publish"]["maxRetries"] = 1
@@ -116,11 +120,14 @@ class Subscriber:
         return self
 
     async def __aexit__(self, *reason: object) -> None:
-        started = self._corner.processes.all
-        await self._corner.processes.stop([p for p in started if p.name == "sidecar"])
+        await self._corner.processes.stop(self._sidecars())
         await self.worker.close()
         await self._runner.cleanup()
         await self._http.aclose()
+
+    async def die(self) -> None:
+        """The sidecar is killed with what it holds; its broker has to find out."""
+        await self._corner.processes.kill(self._sidecars())
 
     async def publish(self, message: dict[str, str]) -> None:
         answer = await self._http.post(
@@ -131,6 +138,9 @@ class Subscriber:
     async def arrived(self) -> dict[str, str]:
         async with asyncio.timeout(30):
             return await self.inbox.get()
+
+    def _sidecars(self) -> list[Process]:
+        return [process for process in self._corner.processes.all if process.name == "sidecar"]
 
     async def _serve(self, port: int) -> None:
         async def deliver(request: web.Request) -> web.Response:

@@ -9,7 +9,7 @@ from typing import cast
 import pytest
 from rich.console import Console
 
-from harness.clock import ManualClock
+from harness.clock import NS_PER_S, ManualClock
 from harness.errors import HarnessError
 from harness.plan import Cell, HeldCall, Plan, PlannedFault, draw_plan
 from harness.protocols import Healed, Progress, Struck, Switchboard, Witness
@@ -17,7 +17,7 @@ from harness.runner.conductor import Conductor, stop
 from harness.runner.costs import Costs
 from harness.runner.display import PlainDisplay
 from harness.runner.sender import Sender
-from harness.runner.watch import FINAL_HEAL_S, Watch
+from harness.runner.watch import ARRIVAL_S, FINAL_HEAL_S, Watch
 from harness.scenario import LoadSpec, Scenario
 
 DUE = Progress(answered_steps=1000, limited=0, ended_agents=0, unused={"agents-1.1": 9})
@@ -278,6 +278,38 @@ def test_the_patience_begins_with_the_last_of_arrivals_heals_and_events(
         watch.sender = cast(Sender, SimpleNamespace(last_due_ns=event_ns))
 
     assert watch.quiet_ns(100, 10, 30) == quiet_ns
+
+
+@pytest.mark.parametrize(
+    ("stirred_s", "healed_s", "undelivered", "until_s"),
+    [
+        (100, 0, 3, 100 + ARRIVAL_S),
+        (70, 95, 3, 95 + ARRIVAL_S),
+        (70, 60, 3, 100),
+        (100, 0, 0, 100),
+        (None, 60, 3, 100 + ARRIVAL_S),
+    ],
+)
+def test_messages_have_their_time_from_the_last_stir_or_heal(
+    stirred_s: int | None, healed_s: int, undelivered: int, until_s: int
+) -> None:
+    """What has not come since then will not; None: something happened that nobody looked at."""
+    clock = ManualClock(now_ns=100 * NS_PER_S)
+    watch = Watch(
+        plan=plan_with(),
+        clock=clock,
+        display=PlainDisplay(Console(quiet=True), clock),
+        interrupted=asyncio.Event(),
+        costs=Costs(),
+    )
+    witness = FakeWitness(seen=replace(DUE, undelivered=undelivered))
+    if stirred_s is not None:
+        watch.look(stirred_s * NS_PER_S, witness.seen)
+        watch.look(99 * NS_PER_S, witness.seen)
+
+    asyncio.run(watch.until_arrived(witness, healed_ns=healed_s * NS_PER_S))
+
+    assert clock.monotonic_ns() / NS_PER_S == pytest.approx(until_s, abs=0.5)
 
 
 @pytest.mark.parametrize(("ticks", "waited_s"), [(3, 1.0), (10_000, FINAL_HEAL_S + 1.0)])

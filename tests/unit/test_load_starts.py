@@ -58,7 +58,7 @@ def test_accepted_is_ok() -> None:
     assert (turn.kind, turn.status, turn.is_done) == (EventKind.OK, "202", True)
 
 
-@pytest.mark.parametrize("status", [400, 409, 500, 503])
+@pytest.mark.parametrize("status", [400, 409, 500])
 def test_a_clear_no_is_fail_and_done(status: int) -> None:
     """Any other status is a fail with its text, and final."""
     turn = after_post(FRESH, OWN, Replied(status=status, body=b"not\n here"), 0)
@@ -66,11 +66,15 @@ def test_a_clear_no_is_fail_and_done(status: int) -> None:
     assert (turn.kind, turn.status, turn.is_done) == (EventKind.FAIL, f"{status} not here", True)
 
 
-def test_refused_is_fail_and_waits_for_the_next_incarnation() -> None:
-    """The same incarnation is not tried at once; the next one is."""
-    turn = after_post(FRESH, OWN, Refused(reason="no one"), 0)
+@pytest.mark.parametrize(
+    ("answer", "status"),
+    [(Refused(reason="no one"), "no one"), (Replied(status=503, body=b"ending"), "503 ending")],
+)
+def test_refused_is_fail_and_waits_for_the_next_incarnation(answer: Answer, status: str) -> None:
+    """The same incarnation is not tried at once; the next one is. A pod that ends says 503."""
+    turn = after_post(FRESH, OWN, answer, 0)
 
-    assert (turn.kind, turn.status, turn.is_done) == (EventKind.FAIL, "no one", False)
+    assert (turn.kind, turn.status, turn.is_done) == (EventKind.FAIL, status, False)
     assert next_action(turn.state, pods(OWN), 1) == Hold()
     assert next_action(turn.state, pods(NEXT), 1) == Post(pod=NEXT)
     assert next_action(turn.state, pods(OWN), REFUSED_AGAIN_NS) == Post(pod=OWN)

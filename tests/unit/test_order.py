@@ -22,6 +22,7 @@ from harness.scenario import PATTERNS, FaultSpec, LoadSpec, Scenario
 SCENARIO = Scenario(name="small", summary="", load=LoadSpec(agents=2))
 REFERENCE = Cell(engine="reference", variant=ENGINES["reference"].variants[0])
 DAPR = Cell(engine="dapr_workflow", store="redis")
+HOSTED = Cell(engine="dapr_agents", variant="subscribed-guarded", store="redis")
 
 
 def order(cell: Cell = REFERENCE, **fields: object) -> Order:
@@ -179,11 +180,13 @@ def test_a_run_starts_the_brokers_that_it_swaps_to() -> None:
     assert brokers_of(SCENARIO, DAPR) == ()
 
 
-def test_a_flip_and_one_back_can_be() -> None:
+@pytest.mark.parametrize(("cell", "pattern"), [(DAPR, "chain"), (HOSTED, "solo")])
+def test_a_flip_and_one_back_can_be(cell: Cell, pattern: str) -> None:
     """Each from the broker in force before it."""
-    there = replace(FLIP, to="redis-2")
+    flips = (replace(FLIP, to="redis-2"), FLIP)
+    flipped = order(replace(cell, broker="redis"), mix={pattern: 1.0}, faults=flips)
 
-    assert problems_of_order(order(replace(DAPR, broker="redis"), faults=(there, FLIP))) == []
+    assert problems_of_order(flipped) == []
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,7 @@ SUMMARIES = {
     "memory-vector": "as default, summaries of the tool loop in a vector store on the pod's disk",
 }
 HOSTED = tuple(name for name in SUMMARIES if name.startswith("subscribed"))
+BROKERS = ("redis", "redis-2", "rabbitmq", "kafka")
 
 LACKS = {
     "idempotency key": "a tool gets its arguments and nothing else",
@@ -62,7 +63,7 @@ class DaprAgents:
             intake="durable",
             any_pod_answers=True,
             kinds=("tools",) if variant in HOSTED else KINDS,
-            brokers=("redis", "rabbitmq", "kafka") if variant in HOSTED else ("none",),
+            brokers=BROKERS if variant in HOSTED else ("none",),
             is_subscribing=variant in HOSTED,
             worker=(sys.executable, "-m", "harness.engines.dapr_agents.worker"),
             needs_dapr=True,
