@@ -40,7 +40,7 @@ async def one_round(
 ) -> dict[str, float]:
     """Start all at once in new folders, stop them again; seconds of each from the common begin."""
     clock = SystemClock()
-    processes = Processes(run=f"services-{number}", logs=root / "logs", clock=clock)
+    processes = Processes(run=root, logs=root / "logs", clock=clock)
     ports = Ports(number)
     services: dict[str, Broker | Store] = {
         f"broker {name}": make_broker(

@@ -93,7 +93,7 @@ async def bare(root: Path, provided: Provided, agents: int, steps: int) -> Measu
     folder.root.mkdir(parents=True)
     _, planned, _ = draw_plan(scenario_of(agents, steps), CELL, 1)
     folder.programs.write_bytes(to_json([one.program for one in planned]))
-    processes = Processes(run=root.name, logs=folder.logs, clock=clock)
+    processes = Processes(run=root, logs=folder.logs, clock=clock)
     ports = Ports(7)
     place = StorePlace(
         folder=folder.state / "store",

@@ -27,7 +27,7 @@ async def once(root: Path, provided: Provided, number: int) -> float:
     """Seconds from the first process to all pods ready."""
     clock, folder = SystemClock(), RunFolder(root)
     plan, _, _ = draw_plan(replace(scenario_of(1, 1), pods=3), CELL, 1)
-    processes = Processes(run=root.name, logs=folder.logs, clock=clock)
+    processes = Processes(run=root, logs=folder.logs, clock=clock)
     ports = Ports(number)
     folder.live.mkdir(parents=True)
     async with httpx.AsyncClient(trust_env=False) as http, contextlib.AsyncExitStack() as undo:
@@ -43,7 +43,7 @@ async def once(root: Path, provided: Provided, number: int) -> float:
             http=http,
         )
         witness = WitnessProcess(processes=processes, ports=ports, clock=clock, http=http)
-        await set_up.start(witness, set_up.store(), undo)
+        await set_up.start(witness, set_up.store(), None, set_up.control_plane(), undo)
         return (clock.monotonic_ns() - began_ns) / NS_PER_S
 
 

@@ -118,7 +118,7 @@ async def _dapr(api: Api) -> tuple[str, str, list[str]]:
             "",
             [
                 f"Dapr's definitions are missing: {', '.join(sorted(lacking))}.dapr.io; install "
-                f"Dapr {DAPR_MINOR} by its chart (`helm install dapr dapr/dapr -n dapr-system`)"
+                f"Dapr {DAPR_MINOR} by its chart (docs/kubernetes.md, 'Which way is yours')"
             ],
         )
     workloads = [*await _of_dapr(api, "Deployment"), *await _of_dapr(api, "StatefulSet")]
