@@ -116,6 +116,7 @@ class Bench:
             pods=self.pods,
             processes=self.processes,
             clock=self.clock,
+            http=httpx.AsyncClient(trust_env=False),
             memory_mb=memory_mb,
             memory_mb_of=memory_mb_of,
         )
