@@ -23,7 +23,7 @@ from harness.protocols import Component
 from harness.provide.data import components_folder
 from harness.provide.server import Server
 from harness.runner.blank import recovery_of
-from harness.runner.order import RELOAD, SPOIL, Order, engine_of
+from harness.runner.order import RELOAD, SPOIL, Order, engine_of, reloads
 from harness.runner.set_up import Placed
 
 IMAGE = "ONCEPROOF_WORKER_IMAGE"
@@ -141,7 +141,7 @@ def _obstacles(arguments: argparse.Namespace, order: Order) -> list[str]:
     if SPOIL in kinds:
         problems.append(f"fault {SPOIL}: a cluster's API takes no object that is no YAML")
     swaps = {kind for kind in kinds if kind.startswith("broker_swap")}
-    if RELOAD in kinds and len(swaps) > 1:
+    if reloads(scenario) and len(swaps) > 1:
         problems.append(
             f"fault {RELOAD}: sidecars of a cluster that take in a patched component would do so "
             "at every other swap, too; one kind of swap a run"
@@ -244,7 +244,7 @@ def _template(order: Order, folder: Path) -> PodTemplate:
         needs_dapr=spec.needs_dapr,
         is_assisted=spec.recovery == "assisted",
         takes_messages=order.cell.broker != "none",
-        reloads=any(fault.kind == RELOAD for fault in order.scenario.faults),
+        reloads=reloads(order.scenario),
     )
 
 

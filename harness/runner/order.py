@@ -140,6 +140,11 @@ def _store_problems(order: Order, spec: EngineSpec) -> list[str]:
     return problems
 
 
+def reloads(scenario: Scenario) -> bool:
+    """Sidecars are to exchange components while they run."""
+    return any(fault.kind == RELOAD for fault in scenario.faults)
+
+
 def brokers_of(scenario: Scenario, cell: Cell) -> tuple[str, ...]:
     """Every broker that a run starts: its cell's, and those that its faults swap to."""
     swapped = (fault.to for fault in scenario.faults if fault.to)

@@ -34,7 +34,7 @@ from harness.protocols import EngineSpec, Platform, Store
 from harness.provide.postgres import PostgresServer
 from harness.provide.server import Server
 from harness.runner.folder import RunFolder
-from harness.runner.order import FLIP, RELOAD, brokers_of
+from harness.runner.order import FLIP, brokers_of, reloads
 from harness.runner.own import about_of
 from harness.runner.residue import Residue
 from harness.runner.switchboard import RunSwitchboard
@@ -281,7 +281,7 @@ class SetUp:
             needs_dapr=self.spec.needs_dapr,
             is_assisted=self.spec.recovery == "assisted",
             takes_messages=switchboard is not None,
-            reloads=any(one.kind == RELOAD for one in self.plan.scenario.faults),
+            reloads=reloads(self.plan.scenario),
             sidecar=sidecar,
             ready_s=self.spec.ready_s,
             memory_mb=self.plan.scenario.pod_memory_mb or math.inf,

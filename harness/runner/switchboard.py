@@ -291,7 +291,9 @@ class RunSwitchboard:
                     took.append(f"{pod.caller} after {waited_s:.1f} s")
             if waiting and waited_s > RELOAD_S:
                 callers = ", ".join(pod.caller for pod in waiting)
-                raise HarnessError(f"{callers}: no {kind} {RELOAD_S:g} s after its file changed")
+                raise HarnessError(
+                    f"{callers}: no {kind} {RELOAD_S:g} s after its component changed"
+                )
             await self.clock.sleep_s(0.1)
         return ", ".join(took)
 

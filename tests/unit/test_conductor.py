@@ -259,6 +259,16 @@ def test_a_victim_is_healing_until_it_is_healthy_or_given_up(
     assert conductor.is_healing is is_healing
 
 
+def watch_by(clock: ManualClock) -> Watch:
+    return Watch(
+        plan=plan_with(),
+        clock=clock,
+        display=PlainDisplay(Console(quiet=True), clock),
+        interrupted=asyncio.Event(),
+        costs=Costs(),
+    )
+
+
 @pytest.mark.parametrize(
     ("event_ns", "quiet_ns"), [(None, 70), (20, 70), (60, 40), (150, -50)], ids=str
 )
@@ -267,13 +277,7 @@ def test_the_patience_begins_with_the_last_of_arrivals_heals_and_events(
 ) -> None:
     """An agent that waits for a word of ours is not late before it has it."""
     clock = ManualClock(now_ns=1)
-    watch = Watch(
-        plan=plan_with(),
-        clock=clock,
-        display=PlainDisplay(Console(quiet=True), clock),
-        interrupted=asyncio.Event(),
-        costs=Costs(),
-    )
+    watch = watch_by(clock)
     if event_ns is not None:
         watch.sender = cast(Sender, SimpleNamespace(last_due_ns=event_ns))
 
@@ -295,13 +299,7 @@ def test_messages_have_their_time_from_the_last_stir_or_heal(
 ) -> None:
     """What has not come since then will not; None: something happened that nobody looked at."""
     clock = ManualClock(now_ns=100 * NS_PER_S)
-    watch = Watch(
-        plan=plan_with(),
-        clock=clock,
-        display=PlainDisplay(Console(quiet=True), clock),
-        interrupted=asyncio.Event(),
-        costs=Costs(),
-    )
+    watch = watch_by(clock)
     witness = FakeWitness(seen=replace(DUE, undelivered=undelivered))
     if stirred_s is not None:
         watch.look(stirred_s * NS_PER_S, witness.seen)
