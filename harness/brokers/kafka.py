@@ -2,10 +2,16 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 
-from harness.brokers.kafka_wire import Connection, cluster_of, committed_of, ends_of
-from harness.brokers.served import Login, NotYet, ServedBroker
+from harness.brokers.kafka_wire import (
+    Connection,
+    CoordinatorError,
+    cluster_of,
+    committed_of,
+    ends_of,
+)
+from harness.brokers.served import POLL_S, Login, NotYet, ServedBroker
 from harness.errors import MachineError
 from harness.protocols import Component, TopicCount
 from harness.provide.server import Server
@@ -93,7 +99,7 @@ class Kafka(ServedBroker):
             found = (await cluster_of(connection, has_topics=True)).partitions
             partitions = {topic: found[topic] for topic in topics if topic in found}
             ends = await ends_of(connection, partitions)
-            read = await committed_of(connection, app_id, partitions)
+            read = await read_by(app_id, connection, partitions)
         return {
             topic: TopicCount(
                 given=sum(end for (name, _), end in ends.items() if name == topic),
@@ -101,6 +107,17 @@ class Kafka(ServedBroker):
             )
             for topic in topics
         }
+
+
+async def read_by(
+    group: str, connection: Connection, partitions: Mapping[str, Sequence[int]]
+) -> dict[tuple[str, int], int]:
+    """See committed_of; a coordinator may still load just after its first member joined."""
+    while True:
+        try:
+            return await committed_of(connection, group, partitions)
+        except CoordinatorError:
+            await asyncio.sleep(POLL_S)
 
 
 @contextlib.asynccontextmanager

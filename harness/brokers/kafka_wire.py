@@ -13,6 +13,8 @@ ALL = -1
 """In place of a number of topics."""
 LATEST = -1
 """In place of a time: the offset that the next message will get."""
+COORDINATING = frozenset({14, 15, 16})
+"""Errors of a group's coordinator that is loading, not there yet, or moving: ask again."""
 Connection = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
@@ -25,6 +27,10 @@ class Cluster:
     """Its id; -1 while there is none."""
     partitions: Mapping[str, tuple[int, ...]]
     """Of each topic that was told."""
+
+
+class CoordinatorError(ValueError):
+    """The group has no coordinator at this moment; the same question is answered later."""
 
 
 class Fields:
@@ -100,7 +106,11 @@ async def ends_of(
 async def committed_of(
     connection: Connection, group: str, partitions: Mapping[str, Sequence[int]]
 ) -> dict[tuple[str, int], int]:
-    """Topic and partition -> the offset up to which the group has read; 0 where it never said."""
+    """Topic and partition -> the offset up to which the group has read; 0 where it never said.
+
+    Raises:
+        CoordinatorError: as said there.
+    """
     asked = [
         _text(name) + struct.pack(f"!i{len(numbers)}i", len(numbers), *numbers)
         for name, numbers in partitions.items()
@@ -127,6 +137,8 @@ async def _asked(connection: Connection, key: int, body: bytes) -> Fields:
 
 
 def _check(error: int, topic: str) -> None:
+    if error in COORDINATING:
+        raise CoordinatorError(f"kafka answered error {error}: no coordinator for {topic} yet")
     if error:
         raise ValueError(f"kafka answered error {error} about {topic}")
 

@@ -1,5 +1,6 @@
 """What is shipped for brokers: complete components, and the wire formats that are spoken here."""
 
+import asyncio
 import struct
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import pytest
 import yaml
 
 from harness.brokers import BROKERS, FLIPS, make_broker
+from harness.brokers.kafka import read_by
 from harness.brokers.kafka_wire import Fields, cluster_in
 from harness.brokers.place import BrokerPlace
 from harness.clock import SystemClock
@@ -102,3 +104,45 @@ def test_kafka_is_ready_when_it_names_itself(answer: bytes, expected: tuple[int,
 
     assert (cluster.brokers, cluster.controller) == expected
     assert cluster.partitions == {}
+
+
+def offsets_answer(error: int, offset: int) -> bytes:
+    """A response of Kafka to OffsetFetch, version 1, about partition 0 of one topic."""
+    topic = struct.pack("!h", 6) + b"topic0"
+    return struct.pack("!ii", 1, 1) + topic + struct.pack("!iiqhh", 1, 0, offset, -1, error)
+
+
+@pytest.mark.parametrize("error", [14, 15, 16])
+def test_a_group_whose_coordinator_still_loads_is_asked_again(error: int) -> None:
+    """Kafka answers so in the second in which a group's first member joins."""
+    answers = [offsets_answer(error, -1), offsets_answer(error, -1), offsets_answer(0, 7)]
+
+    assert asyncio.run(asked_of(answers)) == {("topic0", 0): 7}
+
+
+def test_any_other_error_of_kafka_is_told() -> None:
+    """A topic that it does not know (3) will not come by waiting."""
+    with pytest.raises(ValueError, match="error 3 about topic0"):
+        asyncio.run(asked_of([offsets_answer(3, -1)]))
+
+
+async def asked_of(answers: list[bytes]) -> dict[tuple[str, int], int]:
+    """What is read from a Kafka that gives these answers, one a request."""
+
+    async def kafka(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        for answer in answers:
+            (size,) = struct.unpack("!i", await reader.readexactly(4))
+            await reader.readexactly(size)
+            writer.write(struct.pack("!i", len(answer)) + answer)
+        writer.close()
+        await writer.wait_closed()
+
+    async with await asyncio.start_server(kafka, "127.0.0.1", 0) as server:
+        reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
+        try:
+            read = await read_by("app", (reader, writer), {"topic0": (0,)})
+            assert await reader.read() == b"", "fewer questions than answers"
+        finally:
+            writer.close()
+            await writer.wait_closed()
+    return read
