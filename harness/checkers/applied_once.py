@@ -37,10 +37,12 @@ class AppliedOnce(PromiseChecker):
         """Without any key every attempt is applied, and that is no anomaly of this promise."""
         return scan if scan.offered else replace(scan, found=())
 
+    def is_applicable(self, evidence: Evidence) -> bool:
+        """See has_tools."""
+        return has_tools(evidence)
+
     def lacks(self, evidence: Evidence, scan: Scan) -> str:
         """See PromiseChecker."""
-        if not scan.checked and not evidence.expected.is_tool.any():
-            return "no tool step in the mix"
         if scan.checked and not scan.offered:
             return "not offered: no idempotency key reached the tool"
         return super().lacks(evidence, scan)
@@ -48,6 +50,12 @@ class AppliedOnce(PromiseChecker):
     def is_offered(self, scan: Scan) -> bool:
         """See PromiseChecker."""
         return bool(scan.offered) or not scan.checked
+
+
+def has_tools(evidence: Evidence) -> bool:
+    """Whether a program has a tool step, or somebody called a tool all the same."""
+    is_effect = evidence.requests.kind == Kind.EFFECT
+    return bool(evidence.expected.is_tool.any() or is_effect.any())
 
 
 def double_applied(portion: Portion) -> Found:

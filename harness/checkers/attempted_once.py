@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from harness.checkers.applied_once import has_tools
 from harness.checkers.found import Found, Scan, census, of_cells
 from harness.checkers.judgement import PromiseChecker
 from harness.history import Evidence
@@ -23,11 +24,9 @@ class AttemptedOnce(PromiseChecker):
         """See PromiseChecker."""
         return census(portion, tools_only=True) + Scan(found=(attempted_twice(portion),))
 
-    def lacks(self, evidence: Evidence, scan: Scan) -> str:
-        """See PromiseChecker."""
-        if not scan.checked and not evidence.expected.is_tool.any():
-            return "no tool step in the mix"
-        return super().lacks(evidence, scan)
+    def is_applicable(self, evidence: Evidence) -> bool:
+        """See has_tools."""
+        return has_tools(evidence)
 
 
 def attempted_twice(portion: Portion) -> Found:

@@ -105,13 +105,16 @@ def test_calls_without_effect_are_no_attempts() -> None:
     assert AttemptedOnce().check(history).verdict is Verdict.VALID
 
 
-def test_a_mix_without_tools_says_so() -> None:
-    """Unknown, with the reason."""
-    history = evidence_of(ask("a1", "1"), outcome("a1"))
+def test_a_run_without_tools_has_nothing_that_they_are_about() -> None:
+    """Neither a pass nor a doubt; a tool that is called although no program has one is judged."""
+    without = evidence_of(ask("a1", "1"), outcome("a1"))
+    called = evidence_of(ask("a1", "1"), ask("a1", "2", kind="effect", key="k"), outcome("a1"))
 
     for checker in (AppliedOnce(), AttemptedOnce()):
-        result = checker.check(history)
-        assert (result.verdict, result.reason) == (Verdict.UNKNOWN, "no tool step in the mix")
+        result = checker.check(without)
+        assert (result.verdict, result.is_applicable) == (Verdict.UNKNOWN, False)
+        assert result.reason == "no tool calls in this run"
+        assert checker.check(called).is_applicable
 
 
 def test_tools_that_never_ran_are_unknown() -> None:
