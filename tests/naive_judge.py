@@ -213,6 +213,9 @@ class Story:
             ends.append(int(starts.ended_ns[self.agent]))
         if ends and min(ends) <= deadline:
             return
+        starts_by_message = {event.agent for event in events_of(evidence) if event.name == "start"}
+        if not self.rows and not ends and self.agent in starts_by_message:
+            return
         if ends or evidence.phases.get("end", -1) >= deadline:
             yield ("L", *self.plight())
 

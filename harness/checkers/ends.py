@@ -6,6 +6,7 @@ from harness.checkers.found import Found, Scan, agents_interrupted, of_agents, o
 from harness.checkers.judgement import PromiseChecker
 from harness.history import NONE, AgentStatus, Evidence, Flags, Ints, Kind
 from harness.measures.exposure import NEVER
+from harness.measures.messages import START
 from harness.measures.portion import Portion
 
 SPINS_MAX = 10
@@ -17,8 +18,9 @@ class Ends(PromiseChecker):
 
     Evidence: the driver's 202s and terminal statuses, outcome marks, heal marks. *Failed* counts as
     ended, and nothing of an agent may go on after it. The time runs from the later of the last heal
-    and the last arrival. Agents whose start was never accepted are not judged. Cannot see: what an
-    agent that counts as running does in silence; an end later than the run's own.
+    and the last arrival. Agents whose start was never accepted are not judged, nor one that a
+    message starts and of which nothing was ever seen: that is M's. Cannot see: what an agent that
+    counts as running does in silence; an end later than the run's own.
     """
 
     promise = "L"
@@ -152,9 +154,24 @@ def _is_healed(evidence: Evidence) -> bool:
 
 
 def _accepted(portion: Portion) -> Ints:
+    """Agents that the engine has: a message of which nothing came is with the broker, see M."""
     starts = portion.evidence.starts
     is_accepted: Flags = starts.accepted_ns[portion.agent_from : portion.agent_to] != NONE
-    return np.flatnonzero(is_accepted) + portion.agent_from
+    is_unseen = (_last_request(portion) == NONE) & (_ended_ns(portion) == NEVER)
+    is_taken = is_accepted & ~(is_unseen & _is_by_message(portion))
+    return np.flatnonzero(is_taken) + portion.agent_from
+
+
+def _is_by_message(portion: Portion) -> Flags:
+    """Whose start was a message."""
+    evidence = portion.evidence
+    result: Flags = np.zeros(portion.agents_count, np.bool_)
+    if START in evidence.names.paths:
+        messages = evidence.messages
+        agent = messages.agent[messages.path == evidence.names.paths.index(START)]
+        is_here = (agent >= portion.agent_from) & (agent < portion.agent_to)
+        result[agent[is_here] - portion.agent_from] = True
+    return result
 
 
 def _unfinished(portion: Portion) -> Ints:

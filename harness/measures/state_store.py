@@ -78,7 +78,7 @@ def _figure(name: str, result: RunResult, said: StoreSaid) -> StoreFigure:
 def _seen(result: RunResult, said: StoreSaid) -> tuple[str, str]:
     """The word for what became of the state, and the counts behind it."""
     verdicts = {row.key: row.verdict for row in result.promises}
-    unfinished = "never ended" if verdicts.get("L") != "valid" else "with an undecided start"
+    unfinished = "never ended" if verdicts.get("L") != "valid" else "never seen to start"
     ended = f"{result.agents_completed} of {result.agents_accepted} agents completed"
     for number, what in (
         (result.agents_failed, "gave up"),

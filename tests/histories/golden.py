@@ -333,9 +333,7 @@ GOLDEN: dict[str, Golden] = {
     "stranded-message": Golden(
         promise="M", red=_messages(*SENT, HAD[0], message("residue", "a1/m1")), green=ARRIVED
     ),
-    "lost-message-start": Golden(
-        promise="M", red=_started(*STARTED), green=RIGHT_START, also=("lost-start",)
-    ),
+    "lost-message-start": Golden(promise="M", red=_started(*STARTED), green=RIGHT_START),
     "duplicate-message-start": Golden(
         promise="M",
         red=_started(*STARTED, ONE, TWO, message("delivered", "a1/start"), ONE, TWO, outcome("a1")),
