@@ -187,18 +187,23 @@ def _matrix_orders(arguments: argparse.Namespace, problems: list[str]) -> tuple[
 
 def _overridden(name: str, overrides: list[str], problems: list[str]) -> Scenario:
     """The scenario with every override that can be; each that cannot is a problem, said once."""
-    scenario = Scenario(name="unknown", summary="")
+    named = Scenario(name="unknown", summary="")
     try:
-        scenario = load_scenario(name)
+        named = load_scenario(name)
     except UsageError as error:
         problems.append(str(error))
+    scenario = named
     for override in overrides:
         try:
             scenario = with_overrides(scenario, [override])
         except UsageError as error:
             if str(error) not in problems:
                 problems.append(str(error))
-    return scenario
+    kinds = [fault.kind for fault in scenario.faults]
+    if scenario.summary != named.summary or kinds == [fault.kind for fault in named.faults]:
+        return scenario
+    instead = f"faults replaced by {', '.join(dict.fromkeys(kinds))}" if kinds else "without faults"
+    return replace(scenario, summary=f"{scenario.summary} ({instead})")
 
 
 def _with_defaults(cell: Cell) -> Cell:

@@ -47,6 +47,24 @@ def test_options_are_taken(tmp_path: Path) -> None:
     assert {order.scenario.load.agents for order in orders} == {7}
 
 
+@pytest.mark.parametrize(
+    ("override", "ending"),
+    [
+        ("faults=[]", " (without faults)"),
+        ('faults=[{"kind": "kill_worker"}]', " (faults replaced by kill_worker)"),
+        ("faults.0.count=2", SCENARIOS["pod_kill"].summary[-20:]),
+        ("summary=what I want to see", "what I want to see"),
+    ],
+)
+def test_a_page_does_not_name_faults_that_were_replaced(
+    tmp_path: Path, override: str, ending: str
+) -> None:
+    """A summary is of the scenario as it stands in its file."""
+    _, (order,) = asked(tmp_path, "pod_kill", "--set", override)
+
+    assert order.scenario.summary.endswith(ending)
+
+
 @pytest.mark.parametrize("name", sorted(MATRICES))
 def test_every_matrix_can_be_asked_for(tmp_path: Path, name: str) -> None:
     """Every entry of ours is an order without problems."""
