@@ -34,7 +34,8 @@ DAPR = Cell(engine="dapr_workflow", store="redis")
 NAIVE = Cell(engine="control", variant="naive")
 GUARDED = Cell(engine="control", variant="guarded")
 REFERENCE = Cell(engine="reference")
-QUOTA = "llm.requests_per_min=900"
+QUOTA = "llm.requests_per_min=500"
+"""Less than Dapr Agents ask for, the slowest: 10/s."""
 CONTROL_LOAD = ("load.agents=300", "load.rate_per_s=30", "load.warm_up_agents=0")
 
 PATTERNS = ("chain", "routing", "parallel", "orchestrator", "evaluator")
@@ -70,7 +71,7 @@ SMALL = (
     *("load.agents=48", "load.rate_per_s=5", "load.warm_up_agents=0", "pods=2"),
     *("liveness_s=40", "run_s=150"),
 )
-SMALL_STRUCK = (*STRUCK, "faults.0.count=4", "exposures_min=8")
+SMALL_STRUCK = (*STRUCK, "faults.0.count=4", "faults.0.in_flight_min=3", "exposures_min=8")
 DAPR_AGENTS = Cell(engine="dapr_agents", store="redis")
 LANGGRAPH = Cell(engine="langgraph", variant="sqlite-sync")
 CREWAI = Cell(engine="crewai", variant="flow-persist")

@@ -225,17 +225,25 @@ class Llm:
         )
 
 
+def limited_wait_s(retry_after_s: float, tries: int) -> float:
+    """How long to wait after the ``tries``-th refusal in a row; the same in every replay.
+
+    Never earlier than the server asked for, 2 ms of timer rounding included; from the second on
+    0.05 s more, doubled each time, 2 s at most: refusals count as requests, and callers that all
+    come back at the first moment refuse each other for good.
+    """
+    more_s = min(0.05 * 2.0 ** min(tries - 2, 10), 2.0) if tries > 1 else 0.0
+    return retry_after_s + 0.002 + more_s
+
+
 def polite_wait_s(error: EngineError, tries: int) -> float | None:
     """How long a well-behaved client waits after its ``tries``-th failure; None to give up.
 
-    Limited: never earlier than the server asked for, 2 ms of timer rounding included; from the
-    second refusal on 0.05 s more, doubled each time, 2 s at most, as callers that all come back at
-    the first moment refuse each other. Cut connections: 0.1 s doubled, at most 5 s. Server errors
-    the same, and no more after 12 of them, about half a minute: what fails so often is broken.
+    Limited: see limited_wait_s. Cut connections: 0.1 s doubled, at most 5 s. Server errors the
+    same, and no more after 12 of them, about half a minute: what fails so often is broken.
     """
     if isinstance(error, Limited):
-        more_s = min(0.05 * 2.0 ** min(tries - 2, 10), 2.0) if tries > 1 else 0.0
-        return error.retry_after_s + 0.002 + more_s if error.is_retryable else None
+        return limited_wait_s(error.retry_after_s, tries) if error.is_retryable else None
     if not isinstance(error, LlmError):
         return None
     if error.status == 0 or (error.status >= 500 and tries < SERVER_ERRORS_MAX):

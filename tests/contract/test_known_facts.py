@@ -64,9 +64,10 @@ def gone_back(slot: Slot, programs: list[Program]) -> list[tuple[int, int]]:
         # Its writer falls behind where nodes are quick.
         ("langgraph:sqlite-async", (24, 20.0), lambda far, new: new < far, False),
         ("langgraph:sqlite-exit", (6, 100.0), lambda far, new: new == 1, True),
+        ("langgraph:none", (6, 100.0), lambda far, new: new == 1, True),
         ("crewai:flow-persist", (6, 100.0), lambda far, new: new == 1, True),
     ],
-    ids=["sync", "async", "exit", "persist"],
+    ids=["sync", "async", "exit", "none", "persist"],
 )
 def test_what_a_kill_repeats(
     engine: str,
@@ -76,7 +77,7 @@ def test_what_a_kill_repeats(
     tmp_path: Path,
 ) -> None:
     """LangGraph repeats the node in flight (sync), now and then those before it (async), or all
-    (exit); CrewAI's @persist repeats all. ``pace``: steps of a chain, and milliseconds of each.
+    (exit, none); CrewAI's @persist repeats all. ``pace``: steps of a chain, and ms of each.
     """
     steps, latency_ms = pace
     with (

@@ -28,7 +28,7 @@ from dapr.ext.workflow import (
 
 from harness.engines.contract import Surroundings
 from harness.engines.dapr_workflow.adapter import APPS
-from harness.engines.llm import TOOLS, Limited, Llm, LlmError
+from harness.engines.llm import TOOLS, Limited, Llm, LlmError, limited_wait_s
 from harness.engines.messages import (
     ANSWERS,
     NOTES,
@@ -242,7 +242,7 @@ def _tool_loop(ctx: DaprWorkflowContext, step: Step, answers: Answers) -> Flow:
 def _ask(ctx: DaprWorkflowContext, prompts: list[list[Json]], *, has_tools: bool = False) -> Flow:
     """Ask the LLM each prompt at once; those that were limited again, after their wait."""
     replies: dict[int, Json] = {}
-    waiting = list(range(len(prompts)))
+    waiting, tries = list(range(len(prompts))), 0
     while waiting:
         answers = yield when_all(
             [
@@ -258,8 +258,9 @@ def _ask(ctx: DaprWorkflowContext, prompts: list[list[Json]], *, has_tools: bool
         replies |= dict(zip(waiting, answers, strict=True))
         waiting = [number for number in waiting if "retry_after_s" in replies[number]]
         if waiting:
-            pause_s = max(replies[number]["retry_after_s"] for number in waiting)
-            yield ctx.create_timer(timedelta(seconds=pause_s))
+            tries += 1
+            longest_s = max(replies[number]["retry_after_s"] for number in waiting)
+            yield ctx.create_timer(timedelta(seconds=limited_wait_s(longest_s, tries)))
     return [replies[number] for number in range(len(prompts))]
 
 

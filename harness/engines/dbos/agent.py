@@ -17,7 +17,7 @@ import msgspec
 from dbos import DBOS
 
 from harness.engines.contract import Surroundings
-from harness.engines.llm import TOOLS, Limited, Llm, LlmError
+from harness.engines.llm import TOOLS, Limited, Llm, LlmError, limited_wait_s
 from harness.engines.walk import branches_of, child_program, fill, is_accepted, outcome_path
 from harness.scenario import Program, Step
 
@@ -91,13 +91,15 @@ async def _tool_loop(step: Step, answers: dict[str, str]) -> str:
 async def _ask(prompts: list[list[Json]], *, has_tools: bool = False) -> list[Json]:
     """Ask the LLM each prompt at once; those that were limited again, after their wait."""
     replies: dict[int, Json] = {}
-    waiting = list(range(len(prompts)))
+    waiting, tries = list(range(len(prompts))), 0
     while waiting:
         answers = await _all([call_llm(prompts[number], has_tools) for number in waiting])
         replies |= dict(zip(waiting, answers, strict=True))
         waiting = [number for number in waiting if "retry_after_s" in replies[number]]
         if waiting:
-            await DBOS.sleep_async(max(replies[number]["retry_after_s"] for number in waiting))
+            tries += 1
+            longest_s = max(replies[number]["retry_after_s"] for number in waiting)
+            await DBOS.sleep_async(limited_wait_s(longest_s, tries))
     return [replies[number] for number in range(len(prompts))]
 
 

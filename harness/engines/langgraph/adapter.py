@@ -21,8 +21,8 @@ class Variant:
     summary: str
     saver: str
     """none, memory, sqlite or postgres: which of LangGraph's checkpointers."""
-    durability: str = "sync"
-    """sync, async or exit, LangGraph's own words; without meaning when there is no saver."""
+    durability: str | None = "sync"
+    """sync, async or exit, LangGraph's own words; None without a saver, where sync breaks it."""
     is_naive: bool = False
     """Several effects in a node."""
     lacks: dict[str, str] = field(default_factory=dict)
@@ -52,6 +52,7 @@ VARIANTS = {
     "none": Variant(
         summary="one effect per node, no checkpointer",
         saver="none",
+        durability=None,
         lacks={"receive": NO_CHECKPOINTER, "history": NO_HISTORY},
     ),
     "naive": Variant(
