@@ -38,13 +38,14 @@ def _unmarked(evidence: Evidence) -> Iterator[str]:
 
 
 def _of_others(evidence: Evidence) -> Iterator[str]:
-    """Outcomes that carry the last receipt of another agent's program."""
-    expected, outcomes = evidence.expected, evidence.outcomes
-    own = np.zeros(len(evidence.names.agents), np.uint64)
-    own[expected.agent[expected.is_last]] = expected.receipt[expected.is_last]
-    is_known = (outcomes.agent != NONE) & (outcomes.receipt != 0)
-    agent, receipt = outcomes.agent[is_known], outcomes.receipt[is_known]
-    strange = int(np.count_nonzero((receipt != own[agent]) & np.isin(receipt, own)))
+    """Outcomes that carry what the LLM answered another agent, and never theirs."""
+    requests, outcomes = evidence.requests, evidence.outcomes
+    is_read = (requests.agent != NONE) & requests.is_executed
+    is_read &= np.isin(requests.receipt, outcomes.receipt)
+    answered = set(zip(requests.agent[is_read], requests.receipt[is_read], strict=True))
+    known = {receipt for _, receipt in answered}
+    told = [one for one in zip(outcomes.agent, outcomes.receipt, strict=True) if one[0] != NONE]
+    strange = sum(one[1] in known and one not in answered for one in told)
     if strange:
         yield (
             f"{strange} of {len(outcomes.agent)} outcomes are another agent's; expected "

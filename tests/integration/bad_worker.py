@@ -10,6 +10,8 @@ from urllib.request import Request, urlopen
 
 HOW = sys.argv[1]
 OUTPUTS: dict[str, str] = {}
+HOARD: list[bytes] = []
+LEAK = 60 << 20
 ABOUT = {
     "engine": "bad",
     "variant": HOW,
@@ -34,7 +36,8 @@ class Contract(BaseHTTPRequestHandler):
         elif HOW == "mumbles":
             self.answer(200, {"state": "great"})
         else:
-            output = OUTPUTS.get(self.path.removeprefix("/agents/"), "")
+            known = next(iter(OUTPUTS), "") if HOW == "confuses" else self.path[len("/agents/") :]
+            output = OUTPUTS.get(known, "")
             self.answer(200, {"status": "completed", "output": output})
 
     def do_POST(self) -> None:
@@ -47,7 +50,10 @@ class Contract(BaseHTTPRequestHandler):
         else:
             asked = json.loads(body)
             self.answer(202, {})
-            message = {"role": "user", "content": asked["program"]["steps"][-1]["prompt"]}
+            if HOW == "leaks":
+                HOARD.append(b"x" * LEAK)
+            prompt = asked["program"]["steps"][-1]["prompt"]
+            message = {"role": "user", "content": "Hello." if HOW == "rephrases" else prompt}
             request = Request(
                 os.environ["OPENAI_BASE_URL"] + "/chat/completions",
                 json.dumps({"model": "mock-1", "messages": [message]}).encode(),

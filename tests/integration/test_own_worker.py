@@ -119,6 +119,9 @@ def test_each_misbehaviour_is_told_before_the_load(how: str, told: str) -> None:
         ("refuses", '6 starts were refused: 500 {"reason": "out of cheese"}; expected 202'),
         ("mumbles", "6 agents never ended, and their last status was: unreadable status"),
         ("claims", "R ✗ REFUTED"),
+        ("rephrases", "6 LLM calls came without a marker, and of 6 accepted agents 6 made none"),
+        ("confuses", "outcomes are another agent's; expected GET /agents/{id} to tell of the"),
+        ("leaks", "MB of memory, expected at most 100 MB, and was killed and restarted"),
     ],
 )
 def test_each_lie_under_load_is_told_on_the_page(tmp_path: Path, how: str, told: str) -> None:
@@ -128,7 +131,7 @@ def test_each_lie_under_load_is_told_on_the_page(tmp_path: Path, how: str, told:
         (sys.executable, str(BAD), how),
         *("--expectations", "examples/promises.yaml"),
         out=tmp_path,
-        sets=(*FEW, 'mix={"chain":1}'),
+        sets=(*FEW, 'mix={"chain":1}', "pod_memory_mb=100"),
     )
 
     assert code in {1, 2}, text

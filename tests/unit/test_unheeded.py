@@ -38,3 +38,11 @@ def test_an_outcome_of_another_agent_is_told() -> None:
 
     assert told.startswith("1 of 2 outcomes are another agent's; expected GET /agents/{id}")
     assert unheeded(first) == ()
+
+
+def test_an_answer_of_another_agent_is_told_whatever_it_rests_on() -> None:
+    """Of a worker that skips steps as well: no program's oracle knows such a receipt."""
+    skipped = ask("a1", "1", receipt=77)
+    (told,) = unheeded(two_agents(skipped, outcome("a1", receipt=77), outcome("a2", receipt=77)))
+
+    assert told.startswith("1 of 2 outcomes are another agent's")
