@@ -65,9 +65,11 @@ def gone_back(slot: Slot, programs: list[Program]) -> list[tuple[int, int]]:
         ("langgraph:sqlite-async", (24, 20.0), lambda far, new: new < far, False),
         ("langgraph:sqlite-exit", (6, 100.0), lambda far, new: new == 1, True),
         ("langgraph:none", (6, 100.0), lambda far, new: new == 1, True),
+        # All steps but the last one are one node.
+        ("langgraph:naive", (6, 100.0), lambda far, new: new == 1 or (far, new) == (5, 6), True),
         ("crewai:flow-persist", (6, 100.0), lambda far, new: new == 1, True),
     ],
-    ids=["sync", "async", "exit", "none", "persist"],
+    ids=["sync", "async", "exit", "none", "naive", "persist"],
 )
 def test_what_a_kill_repeats(
     engine: str,
@@ -77,7 +79,8 @@ def test_what_a_kill_repeats(
     tmp_path: Path,
 ) -> None:
     """LangGraph repeats the node in flight (sync), now and then those before it (async), or all
-    (exit, none); CrewAI's @persist repeats all. ``pace``: steps of a chain, and ms of each.
+    (exit, none), or all of a node of several calls (naive); CrewAI's @persist repeats all.
+    ``pace``: steps of a chain, and milliseconds of each.
     """
     steps, latency_ms = pace
     with (
