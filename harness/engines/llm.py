@@ -229,10 +229,10 @@ def limited_wait_s(retry_after_s: float, tries: int) -> float:
     """How long to wait after the ``tries``-th refusal in a row; the same in every replay.
 
     Never earlier than the server asked for, 2 ms of timer rounding included; from the second on
-    0.05 s more, doubled each time, 2 s at most: refusals count as requests, and callers that all
-    come back at the first moment refuse each other for good.
+    0.05 s more, doubled each time, 20 s at most: refusals count as requests, and callers that come
+    back too soon refuse each other for good, as forty do that come every 2 s to a quota of 8.3/s.
     """
-    more_s = min(0.05 * 2.0 ** min(tries - 2, 10), 2.0) if tries > 1 else 0.0
+    more_s = min(0.05 * 2.0 ** min(tries - 2, 10), 20.0) if tries > 1 else 0.0
     return retry_after_s + 0.002 + more_s
 
 

@@ -1,6 +1,7 @@
 """The LLM client against a stub of the service, over real sockets."""
 
 import asyncio
+import heapq
 import pickle
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -18,10 +19,12 @@ from harness.engines.llm import (
     Llm,
     LlmError,
     ToolCall,
+    limited_wait_s,
     patiently,
     polite_wait_s,
 )
 from harness.errors import EngineError
+from mock_llm.limiter import NS_PER_S, Limiter, Limits
 
 T = TypeVar("T")
 SAID = {"role": "assistant", "content": "Hello <<00.1>>"}
@@ -209,7 +212,7 @@ def test_no_service_is_no_definite_failure() -> None:
     [
         (Limited(2.0, is_retryable=True), 1, 2.002),
         (Limited(2.0, is_retryable=True), 3, 2.102),
-        (Limited(2.0, is_retryable=True), 900, 4.002),
+        (Limited(2.0, is_retryable=True), 900, 22.002),
         (Limited(2.0, is_retryable=False), 1, None),
         (LlmError(503, ""), 1, 0.1),
         (LlmError(0, ""), 3, 0.4),
@@ -224,6 +227,24 @@ def test_a_polite_client_waits_as_long_as_asked(
 ) -> None:
     """Never before Retry-After, never at all where it cannot help, and never for ever longer."""
     assert polite_wait_s(error, tries) == (seconds and pytest.approx(seconds))
+
+
+def test_callers_that_wait_longer_each_time_all_come_through() -> None:
+    """48 agents of six calls, five new ones a second, 500 requests a minute, refused ones among
+    them. With 2 s as the longest wait all 48 were still refusing each other after two minutes.
+    """
+    limiter = Limiter(Limits(requests_per_minute=500, burst=1 / 60))
+    due = [(0.2 * agent, agent, 6, 1) for agent in range(48)]
+    while due:
+        at_s, agent, left, tries = heapq.heappop(due)
+        assert at_s < 120, f"{len(due) + 1} agents still ask"
+        said = limiter.admit("pod", 0, int(at_s * NS_PER_S), model="any")
+        if said.refusal is None:
+            left, tries, wait_s = left - 1, 1, 0.5 + agent / 200
+        else:
+            wait_s, tries = limited_wait_s(said.retry_after_ms / 1000, tries), tries + 1
+        if left:
+            heapq.heappush(due, (at_s + wait_s, agent, left, tries))
 
 
 def test_patience_ends_in_an_answer_or_the_last_error() -> None:
