@@ -37,6 +37,7 @@ from harness.scenario import LlmSpec, LoadSpec, Program, Scenario
 from mock_llm import receipts
 from mock_llm.ledger import iter_records
 from mock_llm.records import Begin
+from tests.contract.service_stand import POSTGRES
 
 ROOT = Path(__file__).parents[2]
 SEED, STEPS, DEADLINE_S = 7, 4, 120.0
@@ -44,7 +45,9 @@ EXAMPLES = {
     "plain-python": ("/usr/bin/python3", str(ROOT / "examples/python/worker.py")),
     "plain-node": ("node", str(ROOT / "examples/node/worker.mjs")),
 }
-NAMES = (*ENGINES, *EXAMPLES)
+NAMES = (*ENGINES, "langgraph:postgres-sync", "dbos:postgres", *EXAMPLES)
+"""Of an engine's variants the first, and those whose store is PostgreSQL."""
+NO_POSTGRES = "no PostgreSQL here: `python -m harness.provide postgres`"
 NOT_ALONE = {"event", "parked", "poison"}
 """Patterns that need a word from outside to end, or that cannot end well."""
 
@@ -58,23 +61,24 @@ def spec_of(name: str) -> EngineSpec:
     return spec_of_said(said, EXAMPLES[name], has_sidecar=False)
 
 
-def lacking_parts(spec: EngineSpec) -> str:
-    """What this machine has not; empty when the engine can stand."""
+def lacking_parts(spec: EngineSpec, store: str = "") -> str:
+    """What this machine has not; empty when the engine can stand, on its first store or this."""
+    store = store or spec.stores[0]
     if shutil.which(spec.worker[0]) is None:
         return f"no {spec.worker[0]} here; install it"
     try:
         if spec.needs_dapr:
             find_runtime(None, lambda _: None)
-        if spec.stores[0] == "redis":
+        if store == "redis":
             find_redis(None, lambda _: None)
     except MachineError as error:
         return str(error)
-    return ""
+    return NO_POSTGRES if store == "postgres" and POSTGRES is None else ""
 
 
-def provided_for(spec: EngineSpec) -> Provided:
+def provided_for(spec: EngineSpec, store: str) -> Provided:
     """Parts that `lacking_parts` has found."""
-    dapr, redis = None, find_redis(None, lambda _: None) if spec.stores[0] == "redis" else None
+    dapr, redis = None, find_redis(None, lambda _: None) if store == "redis" else None
     if spec.needs_dapr:
         runtime = find_runtime(None, lambda _: None)
         dapr = DaprCommands(
@@ -86,6 +90,7 @@ def provided_for(spec: EngineSpec) -> Provided:
         redis_address=(redis.address or "") if redis else "",
         components=ROOT / "components",
         facts={},
+        postgres=POSTGRES if store == "postgres" else None,
     )
 
 
@@ -113,12 +118,14 @@ class Stand:
         found: dict[str, str] = answer.json() if answer.is_success else {"status": "absent"}
         return found
 
+    def begins(self, kind: str) -> list[Begin]:
+        """Requests of a kind, in the ledger's order."""
+        return [
+            one for one in iter_records(self.ledger) if isinstance(one, Begin) and one.kind == kind
+        ]
+
     def attempts(self, agent: str) -> Counter[tuple[str, int]]:
-        return Counter(
-            (one.path, one.turn)
-            for one in iter_records(self.ledger)
-            if isinstance(one, Begin) and one.kind == "step" and one.agent == agent
-        )
+        return Counter((one.path, one.turn) for one in self.begins("step") if one.agent == agent)
 
     def until(self, is_so: Any, what: str) -> None:
         """Poll, with the loop of the processes alive meanwhile."""
@@ -161,12 +168,19 @@ class Stand:
 
 
 @contextlib.contextmanager
-def standing(name: str, folder: Path) -> Iterator[Stand]:
-    """Set an engine up as a run does, with one pod, and take it down."""
+def standing(name: str, folder: Path, store: str = "") -> Iterator[Stand]:
+    """Set an engine up as a run does, with a pod for each of its apps, and take it down."""
     spec, clock = spec_of(name), SystemClock()
+    store = store or spec.stores[0]
     llm = LlmSpec(latency_ms=150.0, latency_sigma=0.1, tool_latency_ms=150.0)
-    scenario = Scenario(name="contract", summary="", pods=1, llm=llm, load=LoadSpec(agents=1))
-    cell = Cell(engine=spec.engine, variant=spec.variant, store=spec.stores[0])
+    scenario = Scenario(
+        name="contract",
+        summary="",
+        pods=max(1, len(spec.app_ids)),
+        llm=llm,
+        load=LoadSpec(agents=1),
+    )
+    cell = Cell(engine=spec.engine, variant=spec.variant, store=store)
     plan: Plan = draw_plan(scenario, cell, SEED)[0]
     run = RunFolder(folder)
     for path in (run.live, run.logs, run.components):
@@ -179,7 +193,7 @@ def standing(name: str, folder: Path) -> Iterator[Stand]:
         set_up = SetUp(
             plan=plan,
             spec=spec,
-            provided=provided_for(spec),
+            provided=provided_for(spec, store),
             folder=run,
             clock=clock,
             processes=processes,
@@ -192,10 +206,10 @@ def standing(name: str, folder: Path) -> Iterator[Stand]:
             await http.aclose()
 
         try:
-            store, control_plane = set_up.store(), set_up.control_plane()
-            pods = runner.run(set_up.start(witness, store, None, control_plane, undo))
+            kept, control_plane = set_up.store(), set_up.control_plane()
+            pods = runner.run(set_up.start(witness, kept, None, control_plane, undo))
             about = runner.run(set_up.about(pods))
-            (pod,) = pods.by_slot.values()
+            pod = next(iter(pods.by_slot.values()))
             with httpx.Client(trust_env=False, timeout=30) as client:
                 yield Stand(spec, runner, pods, pod, run.live, client, about)
         finally:

@@ -13,6 +13,7 @@ from harness.cluster.components import components_beside, write_component, write
 from harness.engines.registry import ENGINES
 from harness.errors import UsageError
 from harness.protocols import Component
+from harness.stores import STORES
 
 SHIPPED = Path(__file__).resolve().parents[2] / "components"
 
@@ -71,7 +72,7 @@ def test_what_an_engine_wants_beside_the_store_is_shipped() -> None:
     for engine in ENGINES.values():
         for spec in map(engine.spec, engine.variants):
             for store in spec.stores if spec.components else ():
-                shipped = Component(file=f"state-{store}.yaml", metadata={})
+                shipped = Component(file=STORES[store].component_file, metadata={})
                 for component in components_beside(shipped, spec.components):
                     assert (SHIPPED / component.file).is_file()
 

@@ -68,7 +68,7 @@ class DaprAgents:
             worker=(sys.executable, "-m", "harness.engines.dapr_agents.worker"),
             needs_dapr=True,
             holds_status=True,
-            stores=("redis", "in-memory"),
+            stores=("redis", "postgres", "in-memory"),
             components=("memory", "registry"),
             ready_s=180.0,  # The import alone is 7 s of CPU, a crew's another 7.
             lacks=LACKS | (NOT_HOSTED if variant in HOSTED else {}),
