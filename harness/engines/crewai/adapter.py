@@ -14,8 +14,8 @@ NO_CHILD = "a task of a crew cannot be a crew"
 NO_PLAN = "a crew's tasks are fixed before it starts, and a manager delegates by tool calls alone"
 NO_HISTORY = {
     "nothing": "it keeps nothing",
-    "state": "not implemented: what @persist keeps was not asked for its dates",
-    "checkpoints": "not implemented: checkpoints were not asked for their dates",
+    "state": "not written; @persist keeps a date for each method in flow_states.timestamp",
+    "checkpoints": "not written; a JSON checkpoint has its second in the name of its file",
 }
 """By what a variant keeps."""
 NO_SPANS = (
@@ -37,7 +37,10 @@ class Variant:
     lacks: dict[str, str] = field(default_factory=dict)
 
 
-NO_EVENT_YET = "not written: @human_feedback with a provider of one's own would be the way"
+NO_EVENT_YET = (
+    "not written; CrewAI has a way: @human_feedback with a provider that raises "
+    "HumanFeedbackPending, then Flow.from_pending and resume (crewai.flow.async_feedback)"
+)
 
 VARIANTS = {
     "crew": Variant(

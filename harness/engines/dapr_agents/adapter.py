@@ -33,7 +33,9 @@ LACKS = {
     "memory across tasks": "summaries are written for each run, and no prompt is built from them",
     "a crew as a tool": "dapr_agents.interop does not exist; variant crew calls a crew itself",
     "agents of other frameworks": "their side is the package diagrid, under BUSL-1.1",
-    "MCP as a durable tool": "an MCPServer resource has one address for all pods; not tried",
+    "MCP as a durable tool": "not written; 1.0.9 has a way: DaprMCPClient and "
+    "mcp_tool_def_to_workflow_tool, for servers that are MCPServer resources of the sidecar. Such "
+    "a resource has one address for all pods, and our server is in each pod",
 }
 """Features that 1.0.9 has not, or that cannot be shown here -> the reason."""
 
