@@ -235,6 +235,17 @@ VARIANTS = (
     (Cell(engine="crewai", variant="flow"), MIX),
     (Cell(engine="crewai", variant="crew"), FEWER),
 )
+IN_POSTGRES = Entry(
+    scenario="pod_kill",
+    cell=replace(DAPR_AGENTS, store="postgres"),
+    overrides=(
+        *(
+            "name=engines_postgres",
+            "summary=agents, memory and registry in PostgreSQL; pods killed",
+        ),
+        *(*SMALL, *MIX, *SMALL_STRUCK, "load.agents=60", "load.rate_per_s=1.5", "faults.0.count=2"),
+    ),
+)
 FORMS = (replace(DAPR_AGENTS, variant="mcp"), replace(DAPR_AGENTS, variant="crew"))
 """Tools in the forms that the article names."""
 ENGINES = Matrix(
@@ -252,6 +263,7 @@ ENGINES = Matrix(
             )
             for cell, mix in VARIANTS
         ),
+        IN_POSTGRES,
         *(
             Entry(
                 scenario="throttle",
