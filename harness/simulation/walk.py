@@ -33,7 +33,7 @@ TICKS = 8_000
 """Steps that a run should have at most."""
 EVENTS_MAX = 400_000_000
 """Bound on all events of a run: a quota that nobody can meet makes retries without end."""
-POLITE_NS, BACKOFF_NS, BACKOFF_NS_MAX = 2_000_000, 50_000_000, 2_000_000_000
+POLITE_NS, BACKOFF_NS, BACKOFF_NS_MAX = 2_000_000, 50_000_000, 20_000_000_000
 """The client's waits, as in `harness.engines.llm.polite_wait_s`; a test compares them."""
 
 

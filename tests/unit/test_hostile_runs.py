@@ -122,7 +122,7 @@ def change_value(chance: Random, data: bytes) -> bytes:
         number = chance.randrange(len(lines))
         is_one = data.count(b"\n{") == 0
         found = json.loads(data if is_one else lines[number])
-    except ValueError:
+    except (ValueError, RecursionError):  # An earlier harm may have made it no JSON, or a deep one.
         return flip(chance, data)
     holder, key = found, chance.choice(sorted(found))
     while isinstance(holder[key], dict | list) and holder[key] and chance.random() < 0.8:
