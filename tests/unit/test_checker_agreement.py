@@ -5,11 +5,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from harness.checkers import CHECKERS, all_anomalies, run_checkers
 from harness.checkers.found import Scan
+from harness.clock import NS_PER_S
 from harness.history import Evidence, Ints
 from harness.measures.messages import figures_of
 from harness.measures.portion import portions
@@ -40,10 +41,14 @@ def test_both_judges_agree_on_histories_that_lie(seed: int) -> None:
     assert not [result.reason for result in results.values() if "failed" in result.reason]
 
 
+@example(seed=4399, kills=0)
 @given(seed=seeds, kills=st.integers(min_value=0, max_value=4))
 def test_no_false_alarm_on_a_correct_engine(seed: int, kills: int) -> None:
-    """Kills at random: only S5, which nobody could promise, may fall."""
-    evidence = correct_run(seed, kills=kills)
+    """Kills at random: only S5, which nobody could promise, may fall.
+
+    The time of L is longer than a run's random pauses, which are 65 s together now and then.
+    """
+    evidence = replace(correct_run(seed, kills=kills), liveness_ns=300 * NS_PER_S)
 
     refuted = [r.promise for r in run_checkers(evidence) if r.verdict is Verdict.INVALID]
 
