@@ -340,7 +340,8 @@ class ControlPlane(Protocol):
     async def kill(self, part: str, member: str, *, is_graceful: bool) -> Struck:
         """End a server of Dapr's, such as ``scheduler``, by SIGKILL or by SIGTERM first, and reap.
 
-        ``member`` is its number, or the ``leader`` or a ``follower`` of the schedulers' etcd.
+        ``member`` is its number, or the ``leader``, a ``follower`` or the ``majority`` (as few as
+        make one, all at once) of the schedulers' etcd.
 
         Raises:
             HarnessError: there is no such member now.

@@ -37,7 +37,7 @@ PATTERNS = (
 )
 AGENTS_MAX, PODS_MAX, STEPS_MAX, FAULTS_MAX = 200_000, 64, 1000, 1000
 SCHEDULERS_MAX = 7
-MEMBERS = ("any", "leader", "follower")
+MEMBERS = ("any", "leader", "follower", "majority")
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
@@ -142,7 +142,8 @@ class FaultSpec:
     to: str = ""
     """Of a broker_swap: the broker that messages go over afterwards."""
     member: str = "any"
-    """Of kill_scheduler: any (drawn), a number from 0, or leader or follower of their etcd."""
+    """Of kill_scheduler: any (drawn), a number from 0, or leader, follower or majority (as few as
+    make one, at once) of their etcd."""
     grace: bool = False
     """Of pods and servers that are killed: by SIGTERM, with SIGKILL only if that does not do."""
     down_s: float | None = 0.0
@@ -368,7 +369,9 @@ def _scheduler_checks(scenario: Scenario) -> list[tuple[bool, str]]:
     own = [fault for fault in scenario.faults if fault.kind in ("kill_scheduler", "kill_placement")]
     numbers = tuple(str(number) for number in range(count))
     left_dead = sum(
-        fault.count for fault in own if fault.kind == "kill_scheduler" and fault.down_s is None
+        fault.count * (count // 2 + 1 if fault.member == "majority" else 1)
+        for fault in own
+        if fault.kind == "kill_scheduler" and fault.down_s is None
     )
     return [
         *(

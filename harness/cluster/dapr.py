@@ -100,7 +100,7 @@ class ControlPlane:
         """Known when it has started."""
         self._leases: dict[str, str] = {}
         """Scheduler's id -> its lease before the last strike."""
-        self._struck: Server | None = None
+        self._struck: tuple[Server, ...] = ()
         self._http: httpx.AsyncClient | None = None
 
     async def start(self, http: httpx.AsyncClient) -> None:
@@ -128,44 +128,47 @@ class ControlPlane:
     async def kill(self, part: str, member: str, *, is_graceful: bool) -> Struck:
         """See protocols.ControlPlane."""
         assert self._http is not None
-        server = await self._member(part, member)
-        assert server.process is not None
-        role = ""
+        struck = await self._members(part, member)
+        roles = {}
         if part == "scheduler":
-            self._leases = await leases(self._http, server.etcd)
-            role = "leader of etcd, " if await leads(self._http, server.etcd) else ""
-        self._struck = server
-        if is_graceful:
-            await self._processes.stop([server.process])
-        else:
-            await self._processes.kill([server.process])
-        assert server.process.exit is not None
-        status = server.process.exit.status
-        proof = f"{server.name} ({role}pid {server.process.pid}) reaped: {status}"
-        return Struck(victims=(), proof=proof)
+            self._leases = await leases(self._http, struck[0].etcd)
+            roles = {one.name: await leads(self._http, one.etcd) for one in struck}
+        self._struck = struck
+        processes = [one.process for one in struck if one.process is not None]
+        await (self._processes.stop if is_graceful else self._processes.kill)(processes)
+        proofs = []
+        for one, process in zip(struck, processes, strict=True):
+            assert process.exit is not None
+            role = "leader of etcd, " if roles.get(one.name) else ""
+            proofs.append(f"{one.name} ({role}pid {process.pid}) reaped: {process.exit.status}")
+        return Struck(victims=(), proof="; ".join(proofs))
 
     async def restore(self, *, after_s: float | None, deadline_s: float) -> Healed:
         """See protocols.ControlPlane."""
-        server = self._struck
-        if server is None or server.process is None:
+        struck = self._struck
+        if not struck:
             raise HarnessError("nothing of the control plane was struck, to be brought back")
         began_ns = self._clock.monotonic_ns()
-        old = self._leases.get(server.id)
+        ids = [one.id for one in struck if one.id]
         if after_s is None:
-            await self._until_taking_part(lambda seen: server.id not in seen, deadline_s)
+            await self._until_taking_part(lambda seen: seen.keys().isdisjoint(ids), deadline_s)
         else:
             await self._clock.sleep_s(after_s)
-            server.process = self._processes.start(server.name, server.command)
-            await self._until_healthy(server, deadline_s)
+            for one in struck:
+                one.process = self._processes.start(one.name, one.command)
+            for one in struck:
+                await self._until_healthy(one, deadline_s)
         ready_ns = self._clock.monotonic_ns()
-        if server.id and after_s is not None:
+        if ids and after_s is not None:
+            old = self._leases
             await self._until_taking_part(
-                lambda seen: seen.get(server.id) not in (None, old), deadline_s
+                lambda seen: all(seen.get(id) not in (None, old.get(id)) for id in ids), deadline_s
             )
         ended_ns = self._clock.monotonic_ns()
         delay_ns = int((after_s or 0) * NS_PER_S)
+        names = ", ".join(one.name for one in struck)
         return Healed(
-            caller=server.name if after_s is not None else f"the others without {server.name}",
+            caller=names if after_s is not None else f"the others without {names}",
             parts_ns={
                 "restart_delay": delay_ns,
                 "ready": ready_ns - began_ns - delay_ns,
@@ -173,18 +176,19 @@ class ControlPlane:
             },
         )
 
-    async def _member(self, part: str, member: str) -> Server:
-        """The living one that a fault means: from a number on, or by its part in etcd."""
+    async def _members(self, part: str, member: str) -> tuple[Server, ...]:
+        """The living that a fault means: by their part in etcd, or one from a number on."""
         assert self._http is not None
         servers = self.schedulers if part == "scheduler" else self._placement
-        first = 0 if member in ("leader", "follower") else int(member or 0)
-        for server in (*servers[first:], *servers[:first]):
-            if server.is_alive and (
-                member not in ("leader", "follower")
-                or await leads(self._http, server.etcd) is (member == "leader")
-            ):
-                return server
-        raise HarnessError(f"no {part} lives that is {member or 'any'}, so none is struck")
+        first = int(member) if member.isdigit() else 0
+        living = [one for one in (*servers[first:], *servers[:first]) if one.is_alive]
+        wanted = len(servers) // 2 + 1 if member == "majority" else 1
+        if member in ("leader", "follower"):
+            is_leader = member == "leader"
+            living = [one for one in living if await leads(self._http, one.etcd) is is_leader]
+        if len(living) < wanted:
+            raise HarnessError(f"no {part} lives that is {member or 'any'}, so none is struck")
+        return tuple(living[:wanted])
 
     async def _until_healthy(self, server: Server, deadline_s: float) -> None:
         assert self._http is not None and server.process is not None

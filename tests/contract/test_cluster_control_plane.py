@@ -57,6 +57,24 @@ def test_the_named_scheduler_dies_and_another_of_its_name_is_seen(
     play(tmp_path, monkeypatch, scene)
 
 
+def test_a_majority_dies_at_once_and_as_many_come_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two of three: both uids are in the proof, and both others in the heal."""
+
+    async def scene(plane: ClusterControlPlane, double: Double) -> None:
+        before = {one["metadata"]["name"]: one["metadata"]["uid"] for one in double.pods()}
+        struck = await plane.kill("scheduler", "majority", is_graceful=False)
+        healed = await plane.restore(after_s=0.0, deadline_s=5)
+        after = {one["metadata"]["name"]: one["metadata"]["uid"] for one in double.pods()}
+        changed = {name for name in before if before[name] != after[name]}
+        assert changed == {f"{APP}-0", f"{APP}-1"}
+        assert all(before[name] in struck.proof for name in changed)
+        assert all(after[name] in healed.caller for name in changed)
+
+    play(tmp_path, monkeypatch, scene)
+
+
 def test_what_does_not_come_back_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """By name, at the deadline."""
 

@@ -23,7 +23,8 @@ DEADLINE_S = 40.0
 def test_a_scheduler_of_three_dies_and_takes_part_again(tmp_path: Path) -> None:
     """The leader of etcd ends by SIGTERM, with proof; it is back when it has a lease of its own.
 
-    Before that all three share the jobs. Placement dies by SIGKILL. All listen on loopback alone.
+    Before that all three share the jobs. Placement dies by SIGKILL, then two schedulers at once, of
+    which no majority is left to die. All listen on loopback alone.
     """
     try:
         runtime = find_runtime(None, lambda _: None)
@@ -67,6 +68,12 @@ def test_a_scheduler_of_three_dies_and_takes_part_again(tmp_path: Path) -> None:
             struck = await plane.kill("placement", "", is_graceful=False)
             assert struck.proof.endswith("reaped: signal SIGKILL")
             assert (await plane.restore(after_s=0.0, deadline_s=DEADLINE_S)).caller == "placement"
+
+            struck = await plane.kill("scheduler", "majority", is_graceful=False)
+            assert struck.proof.count("reaped: signal SIGKILL") == 2
+            assert sum(server.is_alive for server in plane.schedulers) == 1
+            with pytest.raises(HarnessError, match="no scheduler lives that is majority"):
+                await plane.kill("scheduler", "majority", is_graceful=False)
 
     async def run() -> None:
         try:

@@ -192,9 +192,14 @@ def test_a_flip_and_one_back_can_be(cell: Cell, pattern: str) -> None:
 @pytest.mark.parametrize(
     ("fault", "schedulers", "told"),
     [
-        (FaultSpec(kind="kill_scheduler", member="7"), 3, "known: any, leader, follower, 0, 1, 2"),
+        (FaultSpec(kind="kill_scheduler", member="7"), 3, "leader, follower, majority, 0, 1, 2"),
         (FaultSpec(kind="kill_scheduler", member="follower"), 1, "one scheduler has no follower"),
         (FaultSpec(kind="kill_scheduler", down_s=None, count=2), 3, "2 of 3 schedulers stay dead"),
+        (
+            FaultSpec(kind="kill_scheduler", down_s=None, member="majority"),
+            5,
+            "3 of 5 schedulers stay dead",
+        ),
         (FaultSpec(kind="kill_scheduler", down_s=-1.0), 3, "down_s is -1.0, expected 0 or more"),
         (FaultSpec(kind="kill_placement", down_s=None), 3, "there is no other one"),
         (FaultSpec(kind="scale_down", down_s=None), 3, "down_s is None, expected 0 or more"),

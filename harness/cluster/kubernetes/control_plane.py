@@ -48,11 +48,13 @@ class ClusterControlPlane:
         pods = await self._pods()
         living = sorted((one for one in pods if one.is_ready), key=lambda one: one.name)
         wanted = living
+        count = len(pods) // 2 + 1 if member == "majority" else 1
         if part in MEMBERED:
             named = [one for one in living if one.name.endswith(f"-{member or 0}")]
-            wanted = (named or living)[:1]
-        if not wanted:
-            raise HarnessError(f"no {part} of Dapr's is ready in {self.namespace}")
+            wanted = (named or living)[:count]
+        if len(wanted) < count:
+            lack = f"fewer than {count} {part}s" if count > 1 else f"no {part}"
+            raise HarnessError(f"{lack} of Dapr's is ready in {self.namespace}")
         self._before = {one.uid for one in pods}
         self._struck, self._struck_ns = tuple(wanted), self.clock.monotonic_ns()
         grace_s = None if is_graceful else 0
