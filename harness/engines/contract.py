@@ -33,7 +33,9 @@ STOP_S = 0.9
 VIEW_WAIT_S_MAX = 60
 """Longest that a GET of an agent may be held, seconds."""
 
-_CLOSE_S = 0.6
+_HAND_S, _CLOSE_S = 0.2, 0.6
+"""Of these seconds, for requests in hand and for `Worker.close`. aiohttp waits for a request twice
+(3.14), and then cuts its connection: the driver asks what became of it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -261,7 +263,8 @@ class _Ids:
 def serve(worker: Worker, surroundings: Surroundings) -> None:
     """Answer for ``worker`` until SIGTERM; the process is expected to end when this returns.
 
-    Listens before ``open`` is called, so that ``/healthz`` can say 503 meanwhile.
+    Listens before ``open`` is called, so that ``/healthz`` can say 503 meanwhile. At the end new
+    connections are refused and requests in hand finish, before ``close`` is called.
 
     Raises:
         SystemExit: the worker or this machine failed; the message stands on stderr.
@@ -294,7 +297,7 @@ def _said_on_stderr() -> Iterator[None]:
 async def _serve(worker: Worker, surroundings: Surroundings) -> None:
     desk = _Desk(worker)
     is_stopping = _cancel_on_sigterm()
-    runner = web.AppRunner(desk.application(), access_log=None, shutdown_timeout=0.1)
+    runner = web.AppRunner(desk.application(), access_log=None, shutdown_timeout=_HAND_S / 2)
     try:
         await _listen(runner, surroundings.host, surroundings.port)
         await worker.open()
@@ -306,10 +309,11 @@ async def _serve(worker: Worker, surroundings: Surroundings) -> None:
     finally:
         desk.is_ready = False
         try:
+            # First: what is in hand, such as a start, needs all that `close` lets go of.
+            await runner.cleanup()
+        finally:
             async with asyncio.timeout(_CLOSE_S):
                 await worker.close()
-        finally:
-            await runner.cleanup()
 
 
 def _cancel_on_sigterm() -> Callable[[], bool]:

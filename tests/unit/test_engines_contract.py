@@ -1,12 +1,18 @@
 """What a worker is told, and how its tasks live and end."""
 
 import asyncio
+import os
+from dataclasses import replace
 from pathlib import Path
 
+import aiohttp
+import msgspec
 import pytest
 
-from harness.engines.contract import Background, Surroundings
-from harness.errors import UsageError
+from harness.cluster.ports import Ports
+from harness.engines.contract import About, AgentView, Background, Surroundings, _serve
+from harness.errors import EngineError, UsageError
+from harness.scenario import Program, Step
 
 ENVIRON = {
     "ONCEPROOF_PORT": "20001",
@@ -84,3 +90,71 @@ def test_a_task_that_raises_takes_the_worker_with_it() -> None:
     with pytest.raises(BaseExceptionGroup) as raised:
         asyncio.run(scene())
     assert raised.group_contains(ZeroDivisionError)
+
+
+class Publishing:
+    """A worker whose starts need what ``close`` lets go of: "slow" for 50 ms, "stuck" for ever."""
+
+    about = About(
+        engine="publishing",
+        variant="",
+        versions={},
+        recovery="native",
+        intake="durable",
+        any_pod_answers=True,
+        kinds=("say",),
+    )
+
+    def __init__(self) -> None:
+        self.in_hand = asyncio.Semaphore(0)
+        self.opened, self.closed = asyncio.Event(), asyncio.Event()
+
+    async def open(self) -> None:
+        self.opened.set()
+
+    async def start(self, agent: str, program: Program) -> None:
+        self.in_hand.release()
+        try:
+            async with asyncio.timeout(0.05 if agent == "slow" else None):
+                await self.closed.wait()
+        except TimeoutError:
+            return
+        raise EngineError("the session is closed")
+
+    async def view(self, agent: str) -> AgentView | None:
+        return None
+
+    async def close(self) -> None:
+        self.closed.set()
+
+
+async def posted(url: str, agent: str) -> int | str:
+    program = Program(agent=agent, steps=(Step(path="1", kind="say"),))
+    body = msgspec.json.encode({"agent": agent, "program": program})
+    try:
+        async with aiohttp.request("POST", f"{url}/agents", data=body) as answer:
+            return answer.status
+    except aiohttp.ClientConnectionError:
+        return "cut"
+
+
+async def answers_at_the_end(*agents: str) -> list[int | str]:
+    """Serve, start the agents, and end the server while all of them are in hand."""
+    port = Ports(os.getpid()).take()
+    worker = Publishing()
+    surroundings = replace(Surroundings.from_environ(ENVIRON), port=port)
+    async with asyncio.timeout(10), asyncio.TaskGroup() as group:
+        serving = group.create_task(_serve(worker, surroundings))
+        await worker.opened.wait()
+        await asyncio.sleep(0)
+        starts = [group.create_task(posted(f"http://127.0.0.1:{port}", one)) for one in agents]
+        for _ in agents:
+            await worker.in_hand.acquire()
+        serving.cancel()
+    assert worker.closed.is_set()
+    return [start.result() for start in starts]
+
+
+def test_a_start_in_hand_ends_before_its_worker_is_closed() -> None:
+    """It is answered as ever. One that takes too long is cut, which is no clear no."""
+    assert asyncio.run(answers_at_the_end("slow", "stuck")) == [202, "cut"]
