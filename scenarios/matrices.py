@@ -241,10 +241,8 @@ IN_POSTGRES = Entry(
     scenario="pod_kill",
     cell=replace(DAPR_AGENTS, store="postgres"),
     overrides=(
-        *(
-            "name=engines_postgres",
-            "summary=agents, memory and registry in PostgreSQL; pods killed",
-        ),
+        "name=engines_postgres",
+        "summary=agents, memory and registry in PostgreSQL; pods killed",
         *(*SMALL, *MIX, *SMALL_STRUCK, "load.agents=60", "load.rate_per_s=1.5", "faults.0.count=2"),
     ),
 )
