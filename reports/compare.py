@@ -6,6 +6,8 @@ shown as unknown.
 """
 
 import enum
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from harness.results import MatrixResult, PromiseRow, RunResult
@@ -94,14 +96,12 @@ class Column:
     """engine:variant, without a variant called default."""
     detail: str
     """scenario, store and broker, repeat."""
+    place: str
+    """Store, broker, platform and repeat, where they say something."""
+    label: str
+    """Engine and scenario; the place where another run has the same, or on Kubernetes."""
     state: State
     run: RunResult
-
-    @property
-    def label(self) -> str:
-        """Engine and scenario, and the platform where it is not local, on one line."""
-        where = " on Kubernetes" if self.run.is_on_kubernetes else ""
-        return f"{self.engine} in {wording.one_line(self.run.scenario)}{where}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,17 +153,26 @@ class Vector:
 
 def columns(matrix: MatrixResult) -> tuple[Column, ...]:
     """The runs, named and numbered."""
+    alike = Counter(_label(run) for run in matrix.runs)
     return tuple(
         Column(
             number=number,
             anchor=f"run-{number}",
             engine=engine_name(run),
             detail=run_detail(run),
+            place=place(run),
+            label=_label(run, has_place=alike[_label(run)] > 1 or run.is_on_kubernetes),
             state=run_state(run),
             run=run,
         )
         for number, run in enumerate(matrix.runs, start=1)
     )
+
+
+def _label(run: RunResult, *, has_place: bool = False) -> str:
+    where = place(run) if has_place else ""
+    label = f"{engine_name(run)} in {wording.one_line(run.scenario)}"
+    return f"{label} ({where})" if where else label
 
 
 def engine_name(run: RunResult) -> str:
@@ -180,6 +189,27 @@ def run_detail(run: RunResult) -> str:
     parts += ["on Kubernetes"] if run.is_on_kubernetes else []
     parts += [f"repeat {run.repeat}"] if run.repeat else []
     return wording.one_line(" · ".join(parts))
+
+
+def parts(run: RunResult) -> dict[str, str]:
+    """What tells a run from others of its scenario, but for its repeat."""
+    return {
+        "engine": engine_name(run),
+        "store": wording.one_line(run.store) or "none",
+        "broker": wording.one_line(run.broker) or "none",
+        "platform": "Kubernetes" if run.is_on_kubernetes else "local",
+    }
+
+
+def place(run: RunResult) -> str:
+    """Store, broker, platform and repeat, where they say something."""
+    _, *shown = parts(run).values()
+    return joined([*shown, f"repeat {run.repeat}" if run.repeat else ""])
+
+
+def joined(shown: Iterable[str]) -> str:
+    """Those that say something, with a dot between two."""
+    return " · ".join(part for part in shown if part not in ("", "none", "local"))
 
 
 def kind_of_pod(run: RunResult) -> str:

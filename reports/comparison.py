@@ -12,13 +12,11 @@ from matplotlib.ticker import MaxNLocator
 
 from harness.results import Distribution, MatrixResult, RunResult
 from reports import compare, marks
-from reports.compare import Column
-from reports.drawing import Drawing, Palette, duration_axis, plain, quiet
+from reports.drawing import Drawing, Palette, duration_axis, quiet
 from reports.intervals import mean_range
 from reports.rows import offered_steps
-from reports.wording import milliseconds, one_line, shortened
+from reports.wording import milliseconds, one_line
 
-NAME_WIDTH = 30
 ROW_IN, SIZE_IN = 0.27, 9.4
 SPREAD = 0.6
 """Part of a row over which repeats are spread."""
@@ -30,31 +28,25 @@ def comparison_drawings(matrix: MatrixResult) -> tuple[Drawing, ...]:
     """A drawing for each scenario that at least two judged cells ran."""
     found: list[Drawing] = []
     for scenario in dict.fromkeys(run.scenario for run in matrix.runs):
-        rows = _rows([one for one in compare.columns(matrix) if one.run.scenario == scenario])
-        if len(rows) > 1:
-            found.append(_drawing(len(found) + 1, scenario, rows))
+        cells: dict[tuple[str, ...], list[RunResult]] = {}
+        for run in matrix.runs:
+            if run.scenario == scenario and run.state == "judged":
+                cells.setdefault(tuple(compare.parts(run).values()), []).append(run)
+        if len(cells) > 1:
+            found.append(_drawing(len(found) + 1, scenario, list(cells.values())))
     return tuple(found)
 
 
-def _rows(columns: list[Column]) -> list[Row]:
-    """Name -> the repeats of that cell, in the order of the matrix."""
-    rows: dict[str, list[RunResult]] = {}
-    for column in columns:
-        if column.run.state == "judged":
-            rows.setdefault(_name(column), []).append(column.run)
-    return list(rows.items())
-
-
-def _name(column: Column) -> str:
-    """Engine and variant; store and platform only where they are not the usual ones."""
-    run = column.run
-    places = [place for place in (run.store, run.broker) if place not in ("", "none", "redis")]
-    places += ["Kubernetes"] if run.is_on_kubernetes else []
-    return " ".join([column.engine, *(f"({place})" for place in places)])
-
-
-def _drawing(number: int, scenario: str, rows: list[Row]) -> Drawing:
-    name = one_line(scenario)
+def _drawing(number: int, scenario: str, cells: list[list[RunResult]]) -> Drawing:
+    """A row a cell, named by what tells it from the others; what all share is in the title."""
+    parts = [compare.parts(runs[0]) for runs in cells]
+    heads = [head for head in parts[0] if len({one[head] for one in parts}) > 1]
+    rows: list[Row] = []
+    for own, runs in zip(parts, cells, strict=True):
+        values = [own[head] for head in heads]
+        rows.append((compare.joined(values) or values[-1], runs))
+    common = (part for head, part in parts[0].items() if head not in heads)
+    name = compare.joined((one_line(scenario), *common))
     has_victims = any(run.resume.count for _, runs in rows for run in runs)
     fastest = [
         f"{label}: agents p50 {milliseconds(_agents(runs[0]).ms_p50)}"
@@ -68,10 +60,10 @@ def _drawing(number: int, scenario: str, rows: list[Row]) -> Drawing:
     )
     return Drawing(
         key=f"{number}",
-        title=f"Engines in {name}",
-        caption=f"{name}: bars are intervals of 95 %, of percentiles by order statistics and of "
-        f"means by batch means. {victims}Steps per second while load was offered, which depends on "
-        "the load that each engine was offered. Repeats share a row.",
+        title=name,
+        caption=f"{name}, by {' and '.join(heads)}: bars are intervals of 95 %, of percentiles by "
+        f"order statistics and of means by batch means. {victims}Steps per second while load was "
+        "offered, which depends on that load. Repeats share a row.",
         description=f"{'; '.join(fastest)}. The table at a glance has every number.",
         draw=lambda palette: _figure(rows, palette, has_victims=has_victims),
     )
@@ -80,16 +72,13 @@ def _drawing(number: int, scenario: str, rows: list[Row]) -> Drawing:
 def _figure(rows: list[Row], palette: Palette, *, has_victims: bool) -> Figure:
     height = 0.95 + ROW_IN * len(rows)
     figure = Figure(figsize=(SIZE_IN, height))
-    figure.subplots_adjust(
-        left=0.225, right=0.985, top=1 - 0.5 / height, bottom=0.32 / height, wspace=0.09
-    )
+    figure.subplots_adjust(right=0.985, top=1 - 0.5 / height, bottom=0.32 / height, wspace=0.2)
     panels = figure.subplots(1, 3 if has_victims else 2, sharey=True)
     _durations(panels[0], "agent, start to end", rows, _agents, palette)
     if has_victims:
         _durations(panels[1], "victim resume time", rows, lambda run: run.resume, palette)
     _rates(panels[-1], rows, palette)
-    panels[0].set_yticks(range(len(rows)), [plain(shortened(name, NAME_WIDTH)) for name, _ in rows])
-    panels[0].set_ylim(len(rows) - 0.4, -0.6)
+    marks.names(panels[0], [name for name, _ in rows])
     for axes in panels:
         axes.grid(axis="both")
         quiet(axes)
@@ -121,7 +110,7 @@ def _rates(axes: Axes, rows: list[Row], palette: Palette) -> None:
                 mean = sum(values) / len(values)
                 marks.dot(axes, row, mean, mean_range(values), color=palette.first)
     axes.set_title("steps per second", loc="left", fontsize=10, pad=18)
-    axes.set_xlim(left=0)
+    marks.from_zero(axes)
     axes.xaxis.set_major_locator(MaxNLocator(nbins=4))
 
 

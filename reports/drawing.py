@@ -17,13 +17,13 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+from matplotlib.ticker import FuncFormatter, Locator, LogLocator, MaxNLocator, NullLocator
 
 from reports.wording import clean, count
 
 PNG_DPI = 144
-WIDE = 300.0
-"""Span of a logarithmic axis from which it has labels at powers of ten alone."""
+LABELLED = ((300.0, (1.0,)), (30.0, (1.0, 3.0)), (6.0, (1.0, 2.0, 5.0)))
+"""From this ratio of its ends on, the multiples of powers of ten that a logarithmic axis has."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,8 +150,12 @@ def duration_axis(axes: Axes) -> None:
     """A logarithmic axis of milliseconds, labelled as people say them: 5 ms, 1 s, 20 s."""
     axes.set_xscale("log")
     low, high = axes.get_xlim()
-    is_wide = high / low > WIDE
-    axes.xaxis.set_major_locator(LogLocator(subs=(1.0,) if is_wide else (1.0, 2.0, 5.0)))
+    locator: Locator = MaxNLocator(nbins=4)
+    for ratio, multiples in LABELLED:
+        if high / low >= ratio:
+            locator = LogLocator(subs=multiples)
+            break
+    axes.xaxis.set_major_locator(locator)
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: _duration(value)))
 

@@ -117,7 +117,7 @@ def _board(matrix: MatrixResult) -> Iterator[str]:
     for group in board.groups:
         yield f"| **{escaped(group.scenario)}** |" + " |" * (len(board.heads) + 1)
         for row in group.rows:
-            name = escaped(" ".join([row.column.engine, row.place]).strip())
+            name = escaped(" ".join([row.column.engine, row.column.place]).strip())
             marks = [f"{mark.short} {mark.violations}".strip() for mark in row.marks]
             state = row.column.state
             yield (

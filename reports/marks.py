@@ -3,13 +3,37 @@
 A shape each, since colour is never the only sign.
 """
 
+from collections.abc import Sequence
+
 from matplotlib.axes import Axes
+from matplotlib.font_manager import FontProperties
+from matplotlib.textpath import text_to_path
 
 from harness.results import Distribution
-from reports.drawing import Palette
+from reports.drawing import Palette, plain
 from reports.rows import P95_MIN_COUNT, P99_MIN_COUNT
+from reports.wording import shortened
 
 P50, P95, P99 = "o", "D", "s"
+NAME_WIDTH = 44
+"""Signs of a row's name, of which the longest decides where the plot begins."""
+
+
+def names(axes: Axes, rows: Sequence[str]) -> None:
+    """A name for each row, from the top, with as much room on the left as the longest takes."""
+    shown = [shortened(name, NAME_WIDTH) for name in rows]
+    axes.set_yticks(range(len(shown)), [plain(name) for name in shown])
+    axes.set_ylim(len(shown) - 0.4, -0.6)
+    font = FontProperties()
+    widths = [text_to_path.get_text_width_height_descent(name, font, False)[0] for name in shown]
+    figure = axes.get_figure(root=True)
+    assert figure is not None
+    figure.subplots_adjust(left=(max(widths) + 12) / (72 * figure.get_figwidth()))
+
+
+def from_zero(axes: Axes) -> None:
+    """Have the axis begin at zero, and end behind the last mark, however close marks lie."""
+    axes.set_xlim(0, 1.06 * axes.dataLim.x1 or 1)
 
 
 def dot(
@@ -60,7 +84,7 @@ def legend(axes: Axes, palette: Palette) -> None:
             handles,
             labels,
             loc="lower right",
-            bbox_to_anchor=(1.0, 0.98),
+            bbox_to_anchor=(1.0, 1.0),
             ncols=len(labels),
             frameon=False,
             fontsize=9,

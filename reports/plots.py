@@ -12,9 +12,9 @@ from matplotlib.patches import PathPatch
 from matplotlib.path import Path
 from matplotlib.ticker import MaxNLocator
 
-from harness.results import FaultRow, RunResult, Series
+from harness.results import RunResult, Series
 from reports import marks
-from reports.drawing import Drawing, Palette, counted_axis, duration_axis, plain, quiet
+from reports.drawing import Drawing, Palette, counted_axis, duration_axis, quiet
 from reports.rows import LATENCIES, Window, phase_means, windows
 from reports.wording import count, counted, milliseconds, one_line, seconds
 
@@ -91,9 +91,7 @@ def phases(run: RunResult) -> Drawing | None:
     def draw(palette: Palette) -> Figure:
         height = 0.85 + 0.3 * len(found)
         figure = Figure(figsize=(SIZE[0], height))
-        figure.subplots_adjust(
-            left=0.22, right=0.98, top=1 - 0.32 / height, bottom=0.32 / height, wspace=0.08
-        )
+        figure.subplots_adjust(right=0.98, top=1 - 0.32 / height, bottom=0.32 / height, wspace=0.08)
         panels = figure.subplots(1, 2, sharey=True)
         names = ("steps per second", "agents ended per second")
         for axes, name, which in zip(panels, names, ("steps", "ended"), strict=True):
@@ -101,13 +99,12 @@ def phases(run: RunResult) -> Drawing | None:
                 mean, around = getattr(phase, which), getattr(phase, f"{which}_range")
                 marks.dot(axes, row, mean, around, color=palette.first)
             axes.set_title(name, loc="left", fontsize=10)
-            axes.set_xlim(left=0)
+            marks.from_zero(axes)
             axes.xaxis.set_major_locator(MaxNLocator(nbins=5))
             axes.grid(axis="x")
             axes.grid(visible=False, axis="y")
             quiet(axes)
-        panels[0].set_yticks(range(len(found)), [phase.title for phase in found])
-        panels[0].set_ylim(len(found) - 0.4, -0.6)
+        marks.names(panels[0], [phase.title for phase in found])
         return figure
 
     said = "; ".join(f"{one.title}: {one.steps:.1f} steps/s" for one in found)
@@ -133,15 +130,14 @@ def latency(run: RunResult) -> Drawing | None:
     def draw(palette: Palette) -> Figure:
         height = 0.95 + 0.36 * len(named)
         figure = Figure(figsize=(SIZE[0], height))
-        figure.subplots_adjust(left=0.34, right=0.98, top=1 - 0.38 / height, bottom=0.32 / height)
+        figure.subplots_adjust(right=0.98, top=1 - 0.38 / height, bottom=0.32 / height)
         axes = figure.subplots()
         for row, (_, entry) in enumerate(named):
             marks.percentiles(axes, row, entry, palette)
         duration_axis(axes)
         axes.grid(axis="x")
         axes.grid(visible=False, axis="y")
-        axes.set_yticks(range(len(named)), [plain(name[:34]) for name, _ in named])
-        axes.set_ylim(len(named) - 0.5, -0.5)
+        marks.names(axes, [name for name, _ in named])
         quiet(axes)
         marks.percentile_legend(axes, palette)
         return figure
@@ -168,7 +164,7 @@ def resume(run: RunResult) -> Drawing | None:
     def draw(palette: Palette) -> Figure:
         height = 0.75 + 0.3 * len(drawn)
         figure = Figure(figsize=(SIZE[0], height))
-        figure.subplots_adjust(left=0.3, right=0.98, top=1 - 0.1 / height, bottom=0.55 / height)
+        figure.subplots_adjust(right=0.98, top=1 - 0.1 / height, bottom=0.55 / height)
         axes = figure.subplots()
         rows = list(range(len(drawn)))
         slowest = [fault.resume_s_max for fault in drawn]
@@ -176,9 +172,10 @@ def resume(run: RunResult) -> Drawing | None:
         axes.plot(slowest, rows, "|", color=palette.second, markersize=11, mew=2)
         medians = [fault.resume_s_p50 for fault in drawn]
         axes.plot(medians, rows, "o", color=palette.first, markersize=6)
-        axes.set_yticks(rows, [_fault_label(fault) for fault in drawn])
-        axes.set_ylim(len(drawn) - 0.4, -0.6)
-        axes.set_xlim(left=0)
+        marks.names(
+            axes, [f"{one_line(fault.name)} ({count(fault.in_flight_count)})" for fault in drawn]
+        )
+        marks.from_zero(axes)
         axes.grid(axis="x")
         axes.grid(visible=False, axis="y")
         quiet(axes)
@@ -279,10 +276,6 @@ def _shade(axes: Axes, struck: tuple[Window, ...], palette: Palette, *, has_labe
                 fontsize=9,
                 color=palette.ink,
             )
-
-
-def _fault_label(fault: FaultRow) -> str:
-    return plain(f"{one_line(fault.name)[:28]} ({count(fault.in_flight_count)})")
 
 
 def _described(run: RunResult, series: Series, struck: tuple[Window, ...]) -> str:

@@ -40,8 +40,6 @@ class BoardRow:
     """One run."""
 
     column: Column
-    place: str
-    """Store, broker, platform and repeat, where they say something."""
     marks: tuple[Mark, ...]
 
 
@@ -82,9 +80,6 @@ def scoreboard(matrix: MatrixResult) -> Scoreboard:
 
 def _row(column: Column) -> BoardRow:
     run = column.run
-    parts = [part for part in (run.store, run.broker) if part not in ("", "none")]
-    parts += ["Kubernetes"] if run.is_on_kubernetes else []
-    parts += [f"repeat {run.repeat}"] if run.repeat else []
     marks = []
     for promise in PROMISES:
         row = compare.promise_row(run, promise.key)
@@ -98,4 +93,4 @@ def _row(column: Column) -> BoardRow:
                 severity=SEVERITY[found.state],
             )
         )
-    return BoardRow(column=column, place=wording.one_line(" · ".join(parts)), marks=tuple(marks))
+    return BoardRow(column=column, marks=tuple(marks))

@@ -113,7 +113,7 @@ def _outcome_row(column: Column) -> tuple[Value, ...]:
         text(found.seen),
         text(word, tone=tone),
         _checks(found.checks),
-        text(wording.sentence(" ".join((found.text, *_fallen(found.checks))))),
+        text(" ".join((wording.sentence(found.text), *_fallen(found.checks)))),
     )
 
 

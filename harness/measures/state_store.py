@@ -102,4 +102,4 @@ def _seen(result: RunResult, said: StoreSaid) -> tuple[str, str]:
         return KEPT, f"{ended}; nobody was killed"
     if not result.resume.count:
         return UNDECIDED, f"{ended}; the kills interrupted none of them"
-    return KEPT, f"{ended}; {result.resume.count} times one went on after a kill in mid-step"
+    return KEPT, f"{ended}; {result.resume.count} times an agent went on after a kill in mid-step"

@@ -2,9 +2,13 @@
 
 from dataclasses import replace
 
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+
 from harness.verdict import PROMISE_KEYS
 from reports.claims import claim_rows
-from reports.compare import State
+from reports.compare import State, columns
+from reports.comparison import comparison_drawings
+from reports.drawing import LIGHT
 from reports.markdown import BYTES_MAX, render_markdown
 from reports.room import EXAMPLES_MAX, PICTURES_MAX, rooms
 from reports.scoreboard import scoreboard
@@ -69,6 +73,34 @@ def test_examples_are_shared_out() -> None:
 
     assert sum(room.examples for room in rooms(BIG)[:1]) * kinds <= EXAMPLES_MAX
     assert rooms(fixtures.invalid_matrix())[0].examples == 49
+
+
+def test_runs_of_one_engine_are_told_apart_by_their_place() -> None:
+    """In every label; the plot's rows have what differs, and its title what does not."""
+    run = replace(fixtures.valid_run(), store="sqlite-shared")
+    matrix = fixtures.matrix_of(*(replace(run, broker=broker) for broker in ("none", "kafka")))
+    (drawing,) = comparison_drawings(matrix)
+    names = drawing.draw(LIGHT).axes[0].get_yticklabels()
+
+    assert [column.label for column in columns(matrix)] == [
+        "dapr_workflow in pod_kill (sqlite-shared)",
+        "dapr_workflow in pod_kill (sqlite-shared · kafka)",
+    ]
+    assert drawing.title == "pod_kill · dapr_workflow · sqlite-shared"
+    assert [name.get_text() for name in names] == ["none", "kafka"]
+
+
+def test_a_plot_cuts_nothing_off() -> None:
+    """Long names begin on the paper, and marks that lie close together end before its edge."""
+    run = fixtures.valid_run()
+    named = replace(run, variant="a-variant-with-a-name", store="sqlite-shared", broker="rabbitmq")
+    (drawing,) = comparison_drawings(fixtures.matrix_of(run, named))
+    figure = drawing.draw(LIGHT)
+    FigureCanvasAgg(figure).draw()
+    first, *_, rates = figure.axes
+
+    assert min(name.get_window_extent().x0 for name in first.get_yticklabels()) >= 0
+    assert rates.get_xlim()[1] >= 1.05 * rates.dataLim.x1
 
 
 def test_claims_lead_to_their_runs() -> None:
