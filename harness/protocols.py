@@ -57,7 +57,7 @@ class EngineSpec:
     ready_s: float = 60.0
     """Time in which a pod must be ready, all pods starting at once on two busy cores."""
     components: tuple[str, ...] = ()
-    """Further Dapr components at the store's address: ``memory`` is components/memory-*.yaml."""
+    """Further Dapr files: ``memory`` is components/memory-*.yaml, at the store's address."""
     exports: str = ""
     """How its spans leave over OTLP, by its own documentation; empty where they do not, and then
     ``lacks`` may say why under SPANS."""

@@ -27,7 +27,9 @@ def write_component(component: Component, *, source: Path, target: Path, reader:
     path = source / component.file
     try:
         content = yaml.safe_load(path.read_text())
-        entries = {entry["name"]: entry for entry in content["spec"]["metadata"]}
+        spec = content["spec"]
+        listed = () if content.get("kind") == "MCPServer" else spec["metadata"]
+        entries = {entry["name"]: entry for entry in listed}
     except OSError as error:
         raise UsageError(f"{path}: {error.strerror}; expected a Dapr component file") from error
     except (yaml.YAMLError, KeyError, TypeError) as error:
@@ -88,7 +90,13 @@ def write_old(component: Component, *, source: Path, target: Path) -> None:
 def components_beside(state: Component, kinds: Iterable[str]) -> list[Component]:
     """What an engine wants beside its state store, such as memory: files of that name, same place.
 
-    ``state-redis.yaml`` and ``memory`` make ``memory-redis.yaml``.
+    ``state-redis.yaml`` and ``memory`` make ``memory-redis.yaml``; a whole name is a file that has
+    nothing to do with the store.
     """
     _, _, store = state.file.partition("-")
-    return [replace(state, file=f"{kind}-{store}") for kind in kinds]
+    return [
+        Component(file=kind, metadata={})
+        if kind.endswith(".yaml")
+        else replace(state, file=f"{kind}-{store}")
+        for kind in kinds
+    ]

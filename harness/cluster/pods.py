@@ -8,6 +8,7 @@ container leaves the other alone; it comes back in place, under the same ports. 
 import math
 import os
 import signal
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -194,8 +195,16 @@ class Pods:
         pod.sidecar = self._processes.start(
             f"sidecar-{caller_of(pod.slot, number)}",
             self._template.sidecar(pod.sidecar_ports, pod.app_id, pod.worker_port),
+            environ={
+                "ONCEPROOF_EFFECTS_URL": self._effects_url(caller_of(pod.slot, number)),
+                "ONCEPROOF_PYTHON": sys.executable,
+            },
             group=_living_group(pod.worker) if pod.sidecar is not None else 0,
         )
+
+    def _effects_url(self, caller: str) -> str:
+        """Also for a sidecar's own tools, see components/mcp-effects.yaml."""
+        return f"{self._template.witness}/pods/{caller}/effects"
 
     def _spawn_worker(self, pod: Pod) -> None:
         pod.incarnation += 1
@@ -207,7 +216,7 @@ class Pods:
             "ONCEPROOF_POD": pod.slot,
             "ONCEPROOF_INCARNATION": str(pod.incarnation),
             "ONCEPROOF_STATE_DIR": str(state),
-            "ONCEPROOF_EFFECTS_URL": f"{self._template.witness}/pods/{pod.caller}/effects",
+            "ONCEPROOF_EFFECTS_URL": self._effects_url(pod.caller),
             "OPENAI_BASE_URL": f"{self._template.witness}/pods/{pod.caller}/v1",
             "OPENAI_API_KEY": "sk-fake-onceproof",
         }

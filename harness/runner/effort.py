@@ -14,10 +14,11 @@ from pathlib import Path
 
 import yaml
 
+from harness.cluster.components import components_beside
 from harness.effort import Effort
 from harness.engines.registry import ENGINES
 from harness.errors import HarnessError, UsageError
-from harness.protocols import EngineSpec
+from harness.protocols import Component, EngineSpec
 from harness.provide.data import PACKAGE, components_folder
 from harness.runner.order import Order, engine_of
 from harness.stores import STORES
@@ -93,9 +94,8 @@ def _components(spec: EngineSpec, store: str) -> list[Path]:
     state = STORES[store].component_file if store in STORES else ""
     if not spec.needs_dapr or not state:
         return []
-    _, _, kind = state.partition("-")
-    names = (state, *(f"{beside}-{kind}" for beside in spec.components))
-    return [components_folder() / name for name in names]
+    beside = components_beside(Component(file=state, metadata={}), spec.components)
+    return [components_folder() / name for name in (state, *(one.file for one in beside))]
 
 
 def _is_mark(line: str, variant: str) -> bool:

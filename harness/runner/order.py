@@ -108,6 +108,8 @@ def problems_of_order(order: Order) -> list[str]:
             f"pods is {order.scenario.pods}, expected at least {len(spec.app_ids)}: each of the "
             f"apps {', '.join(spec.app_ids)} needs one"
         )
+    if cell.platform in spec.lacks:
+        problems.append(f"{spec.engine}:{spec.variant}: {spec.lacks[cell.platform]}")
     if order.scenario.pod_memory_mb and cell.platform != LOCAL:
         problems.append(
             f"pod_memory_mb is of local pods, and these are on {cell.platform}; give their "

@@ -18,6 +18,7 @@ import msgspec
 import pytest
 
 from harness.clock import SystemClock
+from harness.cluster.components import components_beside, write_component
 from harness.cluster.dapr import DaprCommands
 from harness.cluster.pods import Pod
 from harness.cluster.ports import Ports
@@ -28,7 +29,7 @@ from harness.engines.registry import ENGINES
 from harness.errors import MachineError
 from harness.patterns import PATTERN_STEPS
 from harness.plan import Cell, Plan, draw_plan
-from harness.protocols import EngineSpec, Platform
+from harness.protocols import Component, EngineSpec, Platform
 from harness.provide.redis import find_redis
 from harness.provide.runtime import find_runtime
 from harness.runner.folder import RunFolder
@@ -153,6 +154,16 @@ class Stand:
         views = {one.agent: self.view(one.agent) for one in programs}
         assert {view["status"] for view in views.values()} == {"completed"}, views
         return {agent: receipts.find(view["output"])[-1].value for agent, view in views.items()}
+
+    def become(self, variant: str) -> None:
+        """Another variant of the engine in the next incarnation, which is cheaper than a stand."""
+        spec = spec_of(f"{self.spec.engine}:{variant}")
+        template = self.pods._pods._template  # type: ignore[attr-defined]
+        for one in components_beside(Component(file="state-none", metadata={}), spec.components):
+            if (ROOT / "components" / one.file).exists():
+                write_component(one, source=ROOT / "components", target=template.components)
+        template.environ["ONCEPROOF_VARIANT"] = variant
+        self.kill_and_replace()
 
     def kill_and_replace(self) -> None:
         """SIGKILL the whole pod, as a run does, and wait for the next incarnation."""

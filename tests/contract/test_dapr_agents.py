@@ -55,9 +55,9 @@ def own_calls(stand: Stand) -> Counter[str]:
     return Counter(one.agent for one in stand.begins("aux"))
 
 
-def said(folder: Path, what: re.Pattern[str]) -> list[tuple[str, ...]]:
+def said(folder: Path, what: re.Pattern[str], who: str = "worker-*") -> list[tuple[str, ...]]:
     """The groups of what the workers said in their logs, in order."""
-    logs = sorted((folder / "run" / "logs").glob("worker-*.log"))
+    logs = sorted((folder / "run" / "logs").glob(f"{who}.log"))
     return [
         found.groups() for log in logs for found in what.finditer(log.read_text(errors="replace"))
     ]
@@ -100,8 +100,6 @@ def test_what_a_memory_keeps_across_tasks_and_a_kill(
     [
         # The crew is asked once for each call of the tool; none of its calls names an agent.
         ("crew", "tools", {"": 1, "worked": 1}, {"recorder"}),
-        # Who picks by turn asks no LLM; one round is the first one's turn.
-        ("roundrobin", "tools", {"worked": 1}, {"recorder-a"}),
         # The lead's last word and its summary, and a summary of the worker for each of two tasks.
         ("delegate", "orchestrator", {"worked": 2 + 2}, {"lead", "worker"}),
     ],
@@ -121,6 +119,36 @@ def test_a_variant_goes_its_own_way(
         assert set(stand.attempts("worked").values()) == {1}
         assert own_calls(stand) == own
         assert {who for (who,) in said(tmp_path, SPEAKER)} == speakers
+
+
+def test_who_picks_and_a_tool_of_the_sidecars(tmp_path: Path) -> None:
+    """By turn, one round is the first one's; by chance, each is picked: neither asks an LLM for it.
+    A tool of an MCPServer resource runs in Dapr's own workflow, beside the agent's.
+    """
+    if reason := lacking_parts(spec_of("dapr_agents:roundrobin")):
+        pytest.skip(reason)
+    with standing("dapr_agents:roundrobin", tmp_path / "run") as stand:
+
+        def speakers_of(name: str, count: int) -> set[str]:
+            programs = [program_of(f"{name}{number}", "tools") for number in range(count)]
+            assert {stand.post(one) for one in programs} == {202}
+            assert stand.outcomes(programs) == {
+                one.agent: outcome_receipt(one, SEED) for one in programs
+            }
+            for one in programs:
+                assert set(stand.attempts(one.agent).values()) == {1}
+                assert own_calls(stand)[one.agent] == 1
+            return {who for (who,) in said(tmp_path, SPEAKER, f"worker-{stand.pod.caller}")}
+
+        assert speakers_of("turn", 2) == {"recorder-a"}
+        stand.become("random")
+        # That all of them fall on one is a chance of 1 in 2,048.
+        assert speakers_of("chance", 12) == {"recorder-a", "recorder-b"}
+        stand.become("mcp-durable")
+        assert speakers_of("served", 1) == {"recorder"}
+        assert len([one for one in stand.begins("effect") if one.agent == "served0"]) == 1
+        log = tmp_path / "run" / "logs" / f"sidecar-{stand.pod.caller}.log"
+        assert "'dapr.internal.mcp.effects.CallTool.record' completed" in log.read_text()
 
 
 def test_a_tool_may_come_by_mcp_and_wait_for_a_human(tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ SCENARIO = Scenario(name="small", summary="", load=LoadSpec(agents=2))
 REFERENCE = Cell(engine="reference", variant=ENGINES["reference"].variants[0])
 DAPR = Cell(engine="dapr_workflow", store="redis")
 HOSTED = Cell(engine="dapr_agents", variant="subscribed-guarded", store="redis")
+SERVED = replace(HOSTED, variant="mcp-durable", platform="kubernetes")
 
 
 def order(cell: Cell = REFERENCE, **fields: object) -> Order:
@@ -56,6 +57,7 @@ def test_an_order_is_named_by_its_cell() -> None:
         (order(faults=with_fault("flood")), "unknown fault 'flood'; known: kill_pod"),
         (order(faults=with_fault("kill_sidecar")), "reference has no sidecar"),
         (order(pods=0), "pods is 0, expected at least 1"),
+        (order(SERVED), "dapr_agents:mcp-durable: Dapr takes no MCP server there"),
     ],
 )
 def test_each_impossibility_is_one_sentence(wrong: Order, told: str) -> None:

@@ -6,10 +6,15 @@ from harness.engines.walk import KINDS, MESSAGE_KINDS
 from harness.errors import UsageError
 from harness.protocols import EngineSpec
 
+DURABLE_MCP = "mcp-durable"
+MCP_SERVER = "mcp-effects.yaml"
+NOT_THERE = {"kubernetes": "Dapr takes no MCP server there that a sidecar is to start itself"}
+
 SUMMARIES = {
     "default": "tool loop as DurableAgent, other steps as LLM activities; all settings as shipped",
     "tuned": "as default, with 64 worker threads and ten attempts that start one second apart",
     "mcp": "as default, the tool from an MCP server in the pod",
+    DURABLE_MCP: "as default, the tool from an MCP server of the sidecar's, by child workflow",
     "crew": "as default, the tool asks a crew of CrewAI first",
     "approval": "as default, each tool call waits for a human's approval",
     "roundrobin": "as default, an orchestrator hands the tool loop to one of two agents in turn",
@@ -33,9 +38,6 @@ LACKS = {
     "memory across tasks": "summaries are written for each run, and no prompt is built from them",
     "a crew as a tool": "dapr_agents.interop does not exist; variant crew calls a crew itself",
     "agents of other frameworks": "their side is the package diagrid, under BUSL-1.1",
-    "MCP as a durable tool": "not written; 1.0.9 has a way: DaprMCPClient and "
-    "mcp_tool_def_to_workflow_tool, for servers that are MCPServer resources of the sidecar. Such "
-    "a resource has one address for all pods, and our server is in each pod",
 }
 """Features that 1.0.9 has not, or that cannot be shown here -> the reason."""
 
@@ -71,9 +73,13 @@ class DaprAgents:
             needs_dapr=True,
             holds_status=True,
             stores=("redis", "postgres", "in-memory"),
-            components=("memory", "registry"),
+            components=("memory", "registry", *((MCP_SERVER,) if variant == DURABLE_MCP else ())),
             ready_s=180.0,  # The import alone is 7 s of CPU, a crew's another 7.
-            lacks=LACKS | (NOT_HOSTED if variant in HOSTED else {}),
+            lacks={
+                **LACKS,
+                **(NOT_HOSTED if variant in HOSTED else {}),
+                **(NOT_THERE if variant == DURABLE_MCP else {}),
+            },
             exports="the sidecar's, by Dapr's Configuration; the worker's, by OTEL_* environment: "
             "DurableAgent sets up exporter and instrumentor",
         )

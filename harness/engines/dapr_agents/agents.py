@@ -40,7 +40,7 @@ class Settings:
     retry: WorkflowRetryPolicy = field(default_factory=WorkflowRetryPolicy)
     """Of every activity, the agents' own included."""
     tool: str = "function"
-    """function | mcp | crew: what `record` is."""
+    """function | mcp | mcp-durable | crew: what `record` is."""
     has_human: bool = False
     """Each tool call waits for a human's approval."""
     orchestration: OrchestrationMode | None = None
@@ -65,6 +65,7 @@ SETTINGS = {
         ),
     ),
     "mcp": Settings(tool="mcp"),
+    "mcp-durable": Settings(tool="mcp-durable"),
     "crew": Settings(tool="crew"),
     "approval": Settings(has_human=True),
     "roundrobin": Settings(orchestration=OrchestrationMode.ROUNDROBIN),

@@ -10,15 +10,15 @@ import socket
 import threading
 import warnings
 
-import httpx
 import uvicorn
+from dapr.ext.workflow import DaprMCPClient
 from dapr_agents import AgentTool, tool
+from dapr_agents.tool.mcp import mcp_tool_def_to_workflow_tool
 from dapr_agents.tool.mcp.client import MCPClient
-from mcp.server.fastmcp import FastMCP
 
-from harness.engines.llm import MODEL, TIMEOUT_S
+from harness.engines.dapr_agents.effects_server import MCP_SERVER, effects_server, record
+from harness.engines.llm import MODEL
 
-MCP_SERVER = "effects"
 QUIET_CREW = {
     "CREWAI_DISABLE_TELEMETRY": "true",
     "CREWAI_DISABLE_TRACKING": "true",
@@ -28,36 +28,22 @@ QUIET_CREW = {
 """Read when it is imported; nothing may leave loopback."""
 
 
-def record(agent: str, path: str, value: str) -> str:
-    """Write a value down and get a receipt for it."""
-    posted = httpx.post(
-        os.environ["ONCEPROOF_EFFECTS_URL"],
-        json={"agent": agent, "path": path, "value": value},
-        timeout=TIMEOUT_S,
-    )
-    receipt: str = posted.raise_for_status().json()["receipt"]
-    return receipt
-
-
 def tools_of(kind: str) -> list[AgentTool]:
-    """The tool as the variant wants it: ``function``, ``mcp`` or ``crew``."""
+    """The tool as the variant wants it: ``function``, ``mcp``, ``mcp-durable`` or ``crew``."""
     if kind == "mcp":
         return mcp_tools()
+    if kind == "mcp-durable":
+        return durable_mcp_tools()
     return [tool(_through_a_crew() if kind == "crew" else record)]
 
 
 def mcp_tools() -> list[AgentTool]:
     """Serve `record` by MCP on loopback in this process, and fetch it with the framework's client.
 
-    The client opens a session per call. It is deprecated in 1.0.9 in favour of `DaprMCPClient`,
-    which needs an MCPServer resource in the sidecar.
+    The client opens a session per call. It is deprecated in 1.0.9 in favour of `DaprMCPClient`.
     """
     listening = socket.create_server(("127.0.0.1", 0))
-    server = FastMCP(MCP_SERVER, stateless_http=True, log_level="WARNING")
-    server.tool(structured_output=False)(
-        record
-    )  # Else the receipt comes twice, as text and as JSON.
-    config = uvicorn.Config(server.streamable_http_app(), log_level="warning")
+    config = uvicorn.Config(effects_server().streamable_http_app(), log_level="warning")
     serving = uvicorn.Server(config)
     threading.Thread(target=serving.run, args=([listening],), daemon=True).start()
     return asyncio.run(_fetched(f"http://127.0.0.1:{listening.getsockname()[1]}/mcp"))
@@ -69,6 +55,13 @@ async def _fetched(url: str) -> list[AgentTool]:
     await client.connect_streamable_http(MCP_SERVER, url)
     tools: list[AgentTool] = client.get_all_tools()
     return tools
+
+
+def durable_mcp_tools() -> list[AgentTool]:
+    """The tools of the sidecar's MCPServer resource; each call is a child workflow of Dapr's."""
+    client = DaprMCPClient()
+    client.connect(MCP_SERVER)
+    return [mcp_tool_def_to_workflow_tool(one) for one in client.get_all_tools()]
 
 
 def _through_a_crew() -> object:
