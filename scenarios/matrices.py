@@ -226,6 +226,10 @@ STORES = Matrix(
     ),
 )
 
+ONE_POD = ("pods=1",)
+"""For those that start over, on pods that take 5 to 18 s to be back: until a third strike came
+on the other of two, its agents had ended. On one pod all start over, and each strike meets them.
+"""
 VARIANTS = (
     *(
         (Cell(engine="langgraph", variant=variant), MIX)
@@ -234,8 +238,8 @@ VARIANTS = (
     (Cell(engine="langgraph", variant="postgres-sync", store="postgres"), MIX),
     (Cell(engine="dbos", variant="postgres", store="postgres"), MIX),
     (Cell(engine="crewai", variant="flow-checkpoint"), MIX),
-    (Cell(engine="crewai", variant="flow"), MIX),
-    (Cell(engine="crewai", variant="crew"), FEWER),
+    (Cell(engine="crewai", variant="flow"), (*MIX, *ONE_POD)),
+    (Cell(engine="crewai", variant="crew"), (*FEWER, *ONE_POD)),
 )
 IN_POSTGRES = Entry(
     scenario="pod_kill",
@@ -259,7 +263,7 @@ ENGINES = Matrix(
             Entry(
                 scenario="pod_kill",
                 cell=cell,
-                overrides=(*KILLED, *SMALL, *mix, *SMALL_STRUCK),
+                overrides=(*KILLED, *SMALL, *SMALL_STRUCK, *mix),
             )
             for cell, mix in VARIANTS
         ),
