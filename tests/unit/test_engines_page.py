@@ -44,7 +44,7 @@ def tables() -> dict[str, list[tuple[str, ...]]]:
             (name_of(spec), *("yes" if kind in spec.kinds else "–" for kind in shown))
             for spec in specs()
         ],
-        "lacks": [(", ".join(names), what, reason) for (what, reason), names in lacking().items()],
+        "lacks": lacks(),
         "ways": [
             (
                 *(name_of(spec), spec.recovery, spec.intake),
@@ -55,28 +55,50 @@ def tables() -> dict[str, list[tuple[str, ...]]]:
             )
             for spec in specs()
         ],
-        "exports": [(", ".join(names), how) for how, names in exporting().items()],
+        "exports": [(named(those), how) for how, those in exporting().items()],
     }
 
 
-def exporting() -> dict[str, list[str]]:
+def named(those: list[EngineSpec]) -> str:
+    """Each variant; an engine's name alone where most are meant, with those that are not."""
+    found = []
+    for engine in dict.fromkeys(spec.engine for spec in those):
+        variants = {spec.variant: spec in those for spec in specs() if spec.engine == engine}
+        others = [variant for variant, is_meant in variants.items() if not is_meant]
+        if len(variants) == 1 or 2 * len(others) >= len(variants):
+            found += [name_of(spec) for spec in those if spec.engine == engine]
+        else:
+            but = ", ".join(f"`{variant}`" for variant in others)
+            found.append(f"`{engine}`" + (f" (not {but})" if but else ""))
+    return ", ".join(found)
+
+
+def lacks() -> list[tuple[str, str, str]]:
+    """Who, the features that have one reason, the reason."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for (what, reason), those in lacking().items():
+        found.setdefault((named(those), reason), []).append(what)
+    return [(who, ", ".join(whats), reason) for (who, reason), whats in found.items()]
+
+
+def exporting() -> dict[str, list[EngineSpec]]:
     """How spans leave -> the engines whose spans leave so."""
-    found: dict[str, list[str]] = {}
+    found: dict[str, list[EngineSpec]] = {}
     for spec in specs():
         if spec.exports:
-            found.setdefault(spec.exports, []).append(name_of(spec))
+            found.setdefault(spec.exports, []).append(spec)
     return found
 
 
-def lacking() -> dict[tuple[str, str], list[str]]:
+def lacking() -> dict[tuple[str, str], list[EngineSpec]]:
     """Feature and reason -> the engines that say so; a kind without one is said to have none."""
-    found: dict[tuple[str, str], list[str]] = {}
+    found: dict[tuple[str, str], list[EngineSpec]] = {}
     for spec in specs():
         missing = {kind: "no reason is given" for kind in shown_kinds() if kind not in spec.kinds}
         if spec.brokers == ("none",):
             missing |= dict.fromkeys(MESSAGE_KINDS, "it has no messages over a broker")
         for what, reason in (missing | dict(spec.lacks)).items():
-            found.setdefault((what, reason.replace("|", "\\|")), []).append(name_of(spec))
+            found.setdefault((what, reason.replace("|", "\\|")), []).append(spec)
     return found
 
 
