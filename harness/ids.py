@@ -7,7 +7,6 @@ A *slot* is a pod's place in the plan (``agents-1``); a *caller* is one incarnat
 from typing import NewType
 
 AgentId = NewType("AgentId", str)
-StepPath = NewType("StepPath", str)
 Slot = NewType("Slot", str)
 Caller = NewType("Caller", str)
 
@@ -15,11 +14,6 @@ Caller = NewType("Caller", str)
 def caller_of(slot: Slot, incarnation: int) -> Caller:
     """Name the ``incarnation``-th process of a slot, counted from 1."""
     return Caller(f"{slot}.{incarnation}")
-
-
-def slot_of(caller: Caller) -> Slot:
-    """Name the slot that a caller is an incarnation of."""
-    return Slot(caller.rpartition(".")[0])
 
 
 def agent_id(index: int) -> AgentId:

@@ -123,15 +123,6 @@ def outcome_receipt(program: Program, seed: int) -> int:
     return required_of(program, seed)[-1].receipt
 
 
-def expected_of(programs: Sequence[Program], seed: int) -> Expected:
-    """What all programs demand; paths are numbered as in `fold_all`.
-
-    Raises:
-        UsageError: see required_of.
-    """
-    return fold_all(programs, seed)[0]
-
-
 def fold_all(programs: Sequence[Program], seed: int) -> tuple[Expected, tuple[str, ...]]:
     """The demands of all programs, agents in the order given, and the paths that rows point to.
 

@@ -17,10 +17,8 @@ if TYPE_CHECKING:
     # Each worker is an importer: what only names types would cost every pod numpy and faker.
     from pathlib import Path
 
-    from harness.history import Evidence
     from harness.plan import HeldCall, PlannedFault
     from harness.results import ProcessRow
-    from harness.verdict import CheckResult
 
 SPANS = "spans over OTLP"
 """The feature in ``EngineSpec.lacks``."""
@@ -431,7 +429,7 @@ class Platform(Protocol):
     async def retire(self, slot: str) -> Struck:
         """See Stage."""
 
-    async def healed(self, slot: str, after: Struck, *, deadline_s: float) -> Healed:
+    async def healed(self, slot: str, *, deadline_s: float) -> Healed:
         """See Stage."""
 
 
@@ -461,7 +459,7 @@ class Stage(Protocol):
     async def retire(self, slot: str) -> Struck:
         """End a pod as a rolling restart does, by SIGTERM first; the platform replaces it."""
 
-    async def healed(self, slot: str, after: Struck, *, deadline_s: float) -> Healed:
+    async def healed(self, slot: str, *, deadline_s: float) -> Healed:
         """Wait until the slot is healthy again.
 
         Raises:
@@ -487,12 +485,3 @@ class Fault(Protocol):
 
     async def heal(self, stage: Stage, planned: PlannedFault, struck: Struck) -> Healed:
         """Undo, or wait until the platform has undone it."""
-
-
-class Checker(Protocol):
-    """Judges one promise; pure."""
-
-    promise: str
-
-    def check(self, evidence: Evidence) -> CheckResult:
-        """Judge; what cannot be judged is unknown, never valid."""

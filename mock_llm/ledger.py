@@ -143,19 +143,6 @@ class LedgerWriter:
         self.next_seq += 1
         return record
 
-    def append_all(self, makes: Sequence[Callable[[int, int], Sequenced]]) -> list[Sequenced]:
-        """Write several records in one frame: all of them are on file, or none.
-
-        Raises:
-            LedgerError: as for append.
-        """
-        now_ns = self._clock.monotonic_ns()
-        records = [make(self.next_seq + place, now_ns) for place, make in enumerate(makes)]
-        if records:
-            self._write_frame(records)
-            self.next_seq += len(records)
-        return records
-
     def close(self) -> None:
         """Release the file. A second call does nothing; an append after it raises LedgerError."""
         if self._descriptor >= 0:

@@ -16,7 +16,6 @@ class Footprint:
     harness_cpu_s: float
     engine_rss_mb: float
     """Sum of each kind's peak: an upper bound, since kinds peak at different moments."""
-    harness_rss_mb: float
     agents: int
 
     @property
@@ -40,7 +39,6 @@ def footprint_of(run: RunResult) -> Footprint | None:
         engine_cpu_s=engine.cpu_s,
         harness_cpu_s=harness.cpu_s,
         engine_rss_mb=engine.rss_mb_max,
-        harness_rss_mb=harness.rss_mb_max,
         agents=run.agents_accepted,
     )
 

@@ -51,13 +51,7 @@ class Refutation:
     source: str
     reason: str
     violations_count: int
-    shown_count: int
     groups: tuple[WitnessGroup, ...]
-
-    @property
-    def hidden_count(self) -> int:
-        """Violations that are only in the run's files."""
-        return max(0, self.violations_count - self.shown_count)
 
 
 def refutations(run: RunResult, directory: Path | None = None) -> tuple[Refutation, ...]:
@@ -82,7 +76,6 @@ def refutations(run: RunResult, directory: Path | None = None) -> tuple[Refutati
                 source=wording.one_line(row.source),
                 reason=wording.sentence(row.reason),
                 violations_count=max(row.violations_count, len(row.anomalies)),
-                shown_count=len(row.anomalies),
                 groups=groups,
             )
         )

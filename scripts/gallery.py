@@ -24,7 +24,6 @@ ROOT = Path(__file__).resolve().parents[1]
 GALLERY = ROOT / "docs" / "gallery"
 MATRICES = ("demo", "smoke")
 BYTES_MAX, COLORS = 1_500_000, 96
-TOP_OF = "document.querySelector('TARGET').getBoundingClientRect().top + scrollY - 60"
 SHOTS = {
     # name: (matrix, width, height, dark, what to bring to the top)
     "page": ("smoke", 1280, 1000, False, ""),

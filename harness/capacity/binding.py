@@ -8,7 +8,7 @@ and throughput stops all the same, what binds is inside the engine: slots, locks
 from collections.abc import Sequence
 
 from harness.capacity.laws import Quota, quota_agents_per_s
-from harness.capacity.record import FREE, Binding, Level, Share
+from harness.capacity.record import Binding, Level, Share
 
 FULL = 0.85
 """Share of its ceiling from which a resource binds: averages over seconds hide shorter queues."""
@@ -162,8 +162,3 @@ def cpu_s_per_agent(levels: Sequence[Level], kinds: Sequence[str]) -> float:
     )
     ended = sum((level.throughput.value or 0.0) * level.window_s for level in levels)
     return spent / ended if ended else 0.0
-
-
-def free_of(levels: Sequence[Level]) -> list[Level]:
-    """Levels without a quota that count."""
-    return [level for level in levels if level.side == FREE and not level.trouble]

@@ -12,8 +12,6 @@ from harness.capacity.record import Knee, Level
 BEND_MIN = 0.1
 """Least height of the bend, of the whole curve's: a straight line has no knee."""
 LEVELS_MIN = 4
-FOLLOWS = 0.9
-"""Share of the arrivals that must end for a level to follow its load."""
 APART = 1.5
 """Ratio of the largest to the smallest from which they are said to disagree."""
 MOST_GOODPUT, LAST_GOOD, BEND = "most goodput", "last level within the objective", "kneedle"

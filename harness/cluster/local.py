@@ -163,7 +163,7 @@ class LocalPlatform:
         pod, victim = self._about_to_strike(slot)
         return _struck(victim, await self._pods.retire(pod))
 
-    async def healed(self, slot: str, after: Struck, *, deadline_s: float) -> Healed:
+    async def healed(self, slot: str, *, deadline_s: float) -> Healed:
         """See Platform."""
         pod = self.by_slot[slot]
         try:

@@ -100,7 +100,7 @@ class KillInjectorAndPod(KillInjector):
         if stage.workload is None:
             raise HarnessError("no cluster keeps the pods of this run")
         bare = await stage.workload.replace_bare()
-        healed = await stage.healed(planned.slot, struck, deadline_s=HEAL_S)
+        healed = await stage.healed(planned.slot, deadline_s=HEAL_S)
         helped = f", after {', '.join(bare)} had come without a sidecar and was deleted"
         return replace(healed, caller=healed.caller + helped * bool(bare))
 

@@ -37,11 +37,11 @@ class CrashStep(OnSlot):
             victims += struck.victims
             proofs.append(struck.proof)
             if number < CRASHES - 1:
-                await stage.healed(caller.rpartition(".")[0], struck, deadline_s=HEAL_S)
+                await stage.healed(caller.rpartition(".")[0], deadline_s=HEAL_S)
         await stage.witness.release([planned.call])
         return Struck(victims=tuple(victims), proof="; ".join(proofs) if victims else "")
 
     async def heal(self, stage: Stage, planned: PlannedFault, struck: Struck) -> Healed:
         """Wait for the health of the last worker that died."""
         slot = struck.victims[-1].rpartition(".")[0] if struck.victims else planned.slot
-        return await stage.healed(slot, struck, deadline_s=HEAL_S)
+        return await stage.healed(slot, deadline_s=HEAL_S)

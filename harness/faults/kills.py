@@ -54,7 +54,7 @@ class KillAll(_Kill):
     async def heal(self, stage: Stage, planned: PlannedFault, struck: Struck) -> Healed:
         """Wait for the health of every replacement; the times are those of the slowest."""
         healed = await asyncio.gather(
-            *(stage.healed(slot, struck, deadline_s=HEAL_S) for slot in stage.slots())
+            *(stage.healed(slot, deadline_s=HEAL_S) for slot in stage.slots())
         )
         slowest = max(healed, key=lambda one: one.parts_ns.get("total", 0))
         return Healed(caller=", ".join(one.caller for one in healed), parts_ns=slowest.parts_ns)

@@ -48,7 +48,7 @@ class BrokerSwap:
 
     async def heal(self, stage: Stage, planned: PlannedFault, struck: Struck) -> Healed:
         """Wait for the last pod; the others were waited for."""
-        return await stage.healed(stage.slots()[-1], struck, deadline_s=HEAL_S)
+        return await stage.healed(stage.slots()[-1], deadline_s=HEAL_S)
 
 
 class BrokerSwapHard(BrokerSwap):
@@ -68,7 +68,7 @@ class BrokerSwapHard(BrokerSwap):
     async def heal(self, stage: Stage, planned: PlannedFault, struck: Struck) -> Healed:
         """Wait for every pod; the times are those of the slowest."""
         healed = await asyncio.gather(
-            *(stage.healed(slot, struck, deadline_s=HEAL_S) for slot in stage.slots())
+            *(stage.healed(slot, deadline_s=HEAL_S) for slot in stage.slots())
         )
         slowest = max(healed, key=lambda one: one.parts_ns.get("total", 0))
         return Healed(caller=", ".join(one.caller for one in healed), parts_ns=slowest.parts_ns)
@@ -226,7 +226,7 @@ async def _restarted(stage: Stage, how: str) -> Struck:
     for number, slot in enumerate(stage.slots()):
         if number:
             before = stage.slots()[number - 1]
-            await stage.healed(before, strikes[-1], deadline_s=HEAL_S)
+            await stage.healed(before, deadline_s=HEAL_S)
         strikes.append(await stage.retire(slot))
     return _joined(strikes, how)
 

@@ -26,4 +26,4 @@ class OnSlot:
 
     async def heal(self, stage: Stage, planned: PlannedFault, struck: Struck) -> Healed:
         """Wait for the replacement's health."""
-        return await stage.healed(planned.slot, struck, deadline_s=HEAL_S)
+        return await stage.healed(planned.slot, deadline_s=HEAL_S)

@@ -44,7 +44,7 @@ class RolloutRestart(OnSlot):
         for number, slot in enumerate(stage.slots()):
             if number:
                 before = stage.slots()[number - 1]
-                await stage.healed(before, strikes[-1], deadline_s=HEAL_S)
+                await stage.healed(before, deadline_s=HEAL_S)
             strikes.append(await stage.retire(slot))
         return Struck(
             victims=tuple(victim for struck in strikes for victim in struck.victims),
@@ -55,7 +55,7 @@ class RolloutRestart(OnSlot):
         """Wait for every pod; on local pods all but the last were waited for."""
         if stage.workload is not None:
             return await KillAll().heal(stage, planned, struck)
-        return await stage.healed(stage.slots()[-1], struck, deadline_s=HEAL_S)
+        return await stage.healed(stage.slots()[-1], deadline_s=HEAL_S)
 
 
 class ScaleDown(OnSlot):
@@ -71,7 +71,7 @@ class ScaleDown(OnSlot):
         """Scale up again, and wait for the pod that comes."""
         slot = struck.victims[0].rpartition(".")[0] if struck.victims else planned.slot
         await _workload(stage).scale_up(slot, after_s=planned.down_s or 0.0)
-        return await stage.healed(slot, struck, deadline_s=HEAL_S)
+        return await stage.healed(slot, deadline_s=HEAL_S)
 
 
 def _workload(stage: Stage) -> Workload:

@@ -38,11 +38,6 @@ class Histogram:
             value_us = LIMIT_US
         self._counts.record_value(value_us)
 
-    def merge(self, other: "Histogram") -> None:
-        """Add all durations of another histogram to this one."""
-        self._counts.add(other._counts)
-        self.clipped += other.clipped
-
     def percentile_ms(self, percent: float) -> float | None:
         """Milliseconds that ``percent`` of the durations do not exceed; None when empty."""
         if not self.count:

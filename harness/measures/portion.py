@@ -22,7 +22,6 @@ from harness.history import (
     Outcomes,
     Requests,
 )
-from harness.measures.attempts import Attempts, attempts_of
 from harness.measures.carried import Carried, carried_of, sources_of
 from harness.measures.cells import Cells, cells_of
 from harness.measures.exposure import (
@@ -206,11 +205,6 @@ class Portion:
     def lineage(self) -> Flags:
         """Requests whose answers the outcomes of completed agents rest on."""
         return reach(self.graph, self.ends.row[self.ends.row != NONE])
-
-    @cached_property
-    def attempts(self) -> Attempts:
-        """Requests grouped as their senders meant them."""
-        return attempts_of(self.requests, self.cells)
 
     @cached_property
     def interrupted(self) -> Interrupted:

@@ -52,9 +52,9 @@ class RunStage:
         """See Stage."""
         return await self._platform.retire(slot)
 
-    async def healed(self, slot: str, after: Struck, *, deadline_s: float) -> Healed:
+    async def healed(self, slot: str, *, deadline_s: float) -> Healed:
         """See Stage."""
-        return await self._platform.healed(slot, after, deadline_s=deadline_s)
+        return await self._platform.healed(slot, deadline_s=deadline_s)
 
 
 class SinceLoad:

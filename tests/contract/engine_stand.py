@@ -170,8 +170,8 @@ class Stand:
 
         async def replace() -> None:
             bringing_back = asyncio.create_task(self.pods.run())
-            struck = await self.pods.kill(self.pod.slot, "pod")
-            await self.pods.healed(self.pod.slot, struck, deadline_s=DEADLINE_S)
+            await self.pods.kill(self.pod.slot, "pod")
+            await self.pods.healed(self.pod.slot, deadline_s=DEADLINE_S)
             bringing_back.cancel()
             await asyncio.gather(bringing_back, return_exceptions=True)
 

@@ -47,7 +47,7 @@ class FakeStage:
     witness: Witness = field(default_factory=SilentWitness)
     ready: bool = True
     kills: list[tuple[str, str]] = field(default_factory=list)
-    waits: list[tuple[str, Struck, float]] = field(default_factory=list)
+    waits: list[tuple[str, float]] = field(default_factory=list)
     may_heal: asyncio.Event = field(default_factory=asyncio.Event)
     switchboard: Switchboard | None = None
     control_plane: ControlPlane | None = None
@@ -70,8 +70,8 @@ class FakeStage:
     async def retire(self, slot: str) -> Struck:
         return await self.kill(slot, "retire")
 
-    async def healed(self, slot: str, after: Struck, *, deadline_s: float) -> Healed:
-        self.waits.append((slot, after, deadline_s))
+    async def healed(self, slot: str, *, deadline_s: float) -> Healed:
+        self.waits.append((slot, deadline_s))
         await self.may_heal.wait()
         return Healed(caller=self.caller(slot), parts_ns={"total": 1})
 

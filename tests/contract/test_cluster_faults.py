@@ -40,7 +40,7 @@ def test_a_cluster_is_asked_once_and_those_who_left_are_waited_for(
     struck = asyncio.run(act())
 
     assert workload.asked == asked
-    assert [slot for slot, _, _ in stage.waits] == waits
+    assert [slot for slot, _ in stage.waits] == waits
     assert stage.kills == []
     assert struck.proof
 
@@ -53,7 +53,7 @@ def test_a_rollout_of_local_pods_ends_one_when_the_one_before_is_back() -> None:
 
     async def act() -> tuple[Struck, list[str]]:
         struck = await fault.fire(stage, planned(fault))
-        fired = [slot for slot, _, _ in stage.waits]
+        fired = [slot for slot, _ in stage.waits]
         await fault.heal(stage, planned(fault), struck)
         return struck, fired
 
@@ -61,7 +61,7 @@ def test_a_rollout_of_local_pods_ends_one_when_the_one_before_is_back() -> None:
 
     assert stage.kills == [("agents-1", "retire"), ("agents-2", "retire")]
     assert waited == ["agents-1"]
-    assert [slot for slot, _, _ in stage.waits] == ["agents-1", "agents-2"]
+    assert [slot for slot, _ in stage.waits] == ["agents-1", "agents-2"]
     assert struck.victims == ("agents-1.1", "agents-2.1")
 
 

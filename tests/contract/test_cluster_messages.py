@@ -135,8 +135,8 @@ def test_a_pod_of_after_a_swap_tells_the_broker_of_after_it(play: Callable[[Scen
         (before,) = double.pods()
         platform.deployed.environ["ONCEPROOF_BROKER"] = "kafka"  # type: ignore[attr-defined]
 
-        struck = await platform.kill("agents-1", "pod")
-        await platform.healed("agents-1", struck, deadline_s=10)
+        await platform.kill("agents-1", "pod")
+        await platform.healed("agents-1", deadline_s=10)
 
         (after,) = double.pods()
         assert before["identity"]["ONCEPROOF_BROKER"] == "redis"

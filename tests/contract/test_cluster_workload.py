@@ -79,7 +79,7 @@ def test_an_evicted_pod_is_gone_and_replaced(play: Callable[[Scene], None]) -> N
     async def scene(platform: Platform, workload: Workload, double: Double) -> None:
         before = uids(double)
         struck = await workload.evict("agents-2")
-        healed = await platform.healed("agents-2", struck, deadline_s=10)
+        healed = await platform.healed("agents-2", deadline_s=10)
         (gone,) = set(before) - set(uids(double))
         assert f"pod {before[gone]} (uid {gone}) evicted" in struck.proof
         assert struck.victims == ("agents-2.1",)
@@ -99,7 +99,7 @@ def test_chaos_mesh_kills_the_slots_pod_and_its_object_goes(
         struck = await workload.chaos_kill("agents-2")
         (gone,) = set(before) - set(uids(double))
         assert f"pod {before[gone]} (uid {gone}) killed by PodChaos" in struck.proof
-        assert (await platform.healed("agents-2", struck, deadline_s=10)).caller == "agents-2.2"
+        assert (await platform.healed("agents-2", deadline_s=10)).caller == "agents-2.2"
         assert not [path for path in double.objects if "/podchaos/" in path]
 
     play(scene)
@@ -126,7 +126,7 @@ def test_a_rollout_replaces_every_pod(play: Callable[[Scene], None]) -> None:
         struck = await workload.roll_out()
         assert not set(before) & set(uids(double))
         assert all(f"{name} (uid {uid})" in struck.proof for uid, name in before.items())
-        healed = [await platform.healed(slot, struck, deadline_s=10) for slot in SLOTS]
+        healed = [await platform.healed(slot, deadline_s=10) for slot in SLOTS]
         assert struck.victims == tuple(f"{slot}.1" for slot in SLOTS)
         assert [one.caller for one in healed] == [f"{slot}.2" for slot in SLOTS]
 
@@ -146,7 +146,7 @@ def test_one_pod_fewer_and_as_many_again(play: Callable[[Scene], None]) -> None:
         assert len(uids(double)) == 2
         assert not platform.by_slot[slot].is_ready
         await workload.scale_up(slot, after_s=0.0)
-        assert (await platform.healed(slot, struck, deadline_s=10)).caller == f"{slot}.2"
+        assert (await platform.healed(slot, deadline_s=10)).caller == f"{slot}.2"
         assert len(uids(double)) == 3
 
     play(scene)
@@ -158,12 +158,12 @@ def test_a_pod_that_came_without_a_sidecar_is_replaced(play: Callable[[Scene], N
     async def scene(platform: Platform, workload: Workload, double: Double) -> None:
         assert await workload.replace_bare() == ()
         double.injects = False
-        struck = await platform.kill("agents-2", "pod")
+        await platform.kill("agents-2", "pod")
         while len(uids(double)) < 3:
             await asyncio.sleep(0.01)
         double.injects = True
         (bare,) = await workload.replace_bare()
-        healed = await platform.healed("agents-2", struck, deadline_s=10)
+        healed = await platform.healed("agents-2", deadline_s=10)
         assert bare not in {pod.caller for pod in platform.by_slot.values()}
         assert healed.caller.startswith("agents-2.")
         assert await workload.replace_bare() == ()

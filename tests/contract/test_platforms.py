@@ -128,7 +128,7 @@ def test_what_was_killed_comes_back_as_the_next_incarnation(
         struck = await platform.kill("agents-2", part)
         assert struck.victims == ("agents-2.1",)
         assert struck.proof
-        healed = await platform.healed("agents-2", struck, deadline_s=10)
+        healed = await platform.healed("agents-2", deadline_s=10)
         assert healed.caller == "agents-2.2"
         assert healed.parts_ns["total"] > 0
         assert (await platform.restarted.get()).caller == "agents-2.2"
@@ -148,7 +148,7 @@ def test_a_retired_pod_is_replaced(play: Callable[[Scene], None]) -> None:
     async def scene(platform: Platform, folder: Path) -> None:
         struck = await platform.retire("agents-1")
         assert struck.victims == ("agents-1.1",)
-        assert (await platform.healed("agents-1", struck, deadline_s=10)).caller == "agents-1.2"
+        assert (await platform.healed("agents-1", deadline_s=10)).caller == "agents-1.2"
 
     play(scene)
 
@@ -160,7 +160,7 @@ def test_all_pods_killed_at_once_come_back(play: Callable[[Scene], None]) -> Non
         strikes = await asyncio.gather(*(platform.kill(slot, "pod") for slot in SLOTS))
         healed = await asyncio.gather(
             *(
-                platform.healed(slot, struck, deadline_s=10)
+                platform.healed(slot, deadline_s=10)
                 for slot, struck in zip(SLOTS, strikes, strict=True)
             )
         )

@@ -91,7 +91,7 @@ class FakeStage:
     async def retire(self, slot: str) -> Struck:
         return await self.kill(slot, "retire")
 
-    async def healed(self, slot: str, after: Struck, *, deadline_s: float) -> Healed:
+    async def healed(self, slot: str, *, deadline_s: float) -> Healed:
         if self.hangs:
             await asyncio.Event().wait()
         if not self.heals:

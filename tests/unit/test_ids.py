@@ -1,15 +1,6 @@
-"""Names of slots, callers and agents."""
+"""Names of agents."""
 
-import pytest
-
-from harness.ids import Slot, agent_id, caller_of, slot_of
-
-
-@pytest.mark.parametrize("slot", ["agents-1", "agents-12", "a.b"])
-@pytest.mark.parametrize("incarnation", [1, 10])
-def test_a_caller_names_its_slot(slot: str, incarnation: int) -> None:
-    """What the ledger says of a caller leads back to the pod's place."""
-    assert slot_of(caller_of(Slot(slot), incarnation)) == slot
+from harness.ids import agent_id
 
 
 def test_agents_sort_like_their_numbers() -> None:

@@ -1,4 +1,4 @@
-"""Histograms keep three digits, merge, and come back from their file."""
+"""Histograms keep three digits, and come back from their file."""
 
 import pytest
 
@@ -42,15 +42,6 @@ def test_limits_are_counted() -> None:
 
     assert (histogram.count, histogram.clipped) == (2, 1)
     assert histogram.percentile_ms(50) == 0
-
-
-def test_merging_pools_the_counts() -> None:
-    """The median of two merged histograms is that of all durations."""
-    left, right = of(*[1_000_000] * 9), of(*[90_000_000] * 90)
-    left.merge(right)
-
-    assert left.count == 99
-    assert left.percentile_ms(50) == pytest.approx(90, rel=1e-3)
 
 
 def test_what_is_saved_is_loaded() -> None:

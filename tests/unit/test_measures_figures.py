@@ -1,13 +1,11 @@
-"""Figures for the page: attempts, repeats and their price, recovery, latency, series."""
+"""Figures for the page: repeats and their price, recovery, latency, series."""
 
 import numpy as np
 import pytest
 
 from harness.history import NONE
-from harness.measures.attempts import attempts_of
 from harness.measures.latency import distribution, latencies_of, resume_of
 from harness.measures.lineage import Graph, reach, reach_each
-from harness.measures.portion import portions
 from harness.measures.recovery import EmptyFaultError, in_flight, victim_resume_ns
 from harness.measures.repeats import repeats, repeats_by_fault, repeats_of, steps_used
 from harness.measures.series import series_of
@@ -24,26 +22,6 @@ from tests.histories.build import (
     tools,
     used,
 )
-
-
-def test_sdk_retries_belong_to_one_attempt() -> None:
-    """Count n after n - 1 of the same sender goes on; without the header it is a new attempt."""
-    evidence = evidence_of(
-        ask("a1", "1", retry=0, outcome="limited"),
-        ask("a1", "1", retry=1, outcome="limited"),
-        ask("a1", "1", retry=2),
-        ask("a1", "1", retry=0),
-        ask("a1", "1", caller="agents-1.1", retry=1),
-        ask("a1", "1"),
-        ask("a1", "1", retry=1),
-    )
-    (portion,) = portions(evidence)
-
-    attempts = attempts_of(portion.requests, portion.cells)
-
-    assert sorted(attempts.requests_count.tolist()) == [1, 1, 2, 3]
-    assert attempts.of_request[0] == attempts.of_request[1] == attempts.of_request[2]
-    assert attempts.of_request[4] not in attempts.of_request[:4]
 
 
 def test_repeats_are_executions_beyond_the_first() -> None:

@@ -92,8 +92,9 @@ def test_roundtrip_of_every_record(tmp_path: Path) -> None:
             engine_ms=12,
         )
     )
-    rest = writer.append_all(
-        [
+    rest = [
+        writer.append(make)
+        for make in (
             lambda seq, t_ns: Note(seq=seq, t_ns=t_ns, kind="fired", subject="f", detail="{}"),
             lambda seq, t_ns: Outcome(
                 seq=seq, t_ns=t_ns, agent="a1", status="completed", receipt=1, mark=2
@@ -110,8 +111,8 @@ def test_roundtrip_of_every_record(tmp_path: Path) -> None:
                 broker="redis",
                 is_poison=True,
             ),
-        ]
-    )
+        )
+    ]
     writer.close()
 
     read = read_ledger(path)

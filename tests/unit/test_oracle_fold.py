@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from harness.errors import UsageError
-from harness.oracle import answers_count, expected_of, fold_all, outcome_receipt, required_of
+from harness.oracle import answers_count, fold_all, outcome_receipt, required_of
 from harness.patterns import PATTERN_STEPS
 from harness.scenario import Program, Step
 from mock_llm.receipts import receipt, tool_path
@@ -116,7 +116,7 @@ def test_rows_of_agents_are_neighbours_and_point_back() -> None:
 def test_a_program_without_meaning_is_refused(steps: tuple[Step, ...], complaint: str) -> None:
     """What cannot be folded is the caller's mistake, and is said."""
     with pytest.raises(UsageError, match=complaint):
-        expected_of([Program(agent="a1", steps=steps)], SEED)
+        fold_all([Program(agent="a1", steps=steps)], SEED)
 
 
 def test_another_seed_gives_other_receipts() -> None:

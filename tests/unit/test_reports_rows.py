@@ -88,7 +88,6 @@ def test_witness_is_the_smallest_of_its_kind() -> None:
     found = refutations(fixtures.invalid_run())
 
     assert [one.key for one in found] == ["S1", "S2", "S5"]
-    assert found[0].hidden_count == 73
     for one in found:
         for group in one.groups:
             shown = group.smallest.seqs.count(",")

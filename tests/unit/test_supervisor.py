@@ -16,13 +16,12 @@ from harness.cluster.pods import Pod, Pods
 from harness.cluster.processes import Exit, Process, Processes
 from harness.errors import HarnessError, MachineError
 from harness.ids import Slot
-from harness.protocols import EngineSpec, Healed, Progress, Struck
+from harness.protocols import EngineSpec, Healed, Progress
 from harness.runner.roster import Roster
 from harness.runner.supervisor import Supervisor
 
 PIDS = count(2_000_000)
 """Above the largest process id of any Linux."""
-STRUCK = Struck(victims=("agents-1.1",), proof="signal SIGKILL")
 
 
 class FakePods(Pods):
@@ -158,7 +157,7 @@ class Bench:
         self.die(*pod.processes)
 
     async def healed(self) -> Healed:
-        return await self.platform.healed("agents-1", STRUCK, deadline_s=2.0)
+        return await self.platform.healed("agents-1", deadline_s=2.0)
 
     async def _answer(self, request: httpx.Request) -> httpx.Response:
         agent = msgspec.json.decode(request.content)["agent"]
@@ -442,7 +441,7 @@ def test_a_heal_that_never_comes_has_a_deadline(tmp_path: Path) -> None:
 
     async def story(bench: Bench) -> None:
         with pytest.raises(HarnessError, match="agents-1 was not healthy again within"):
-            await bench.platform.healed("agents-1", STRUCK, deadline_s=0.01)
+            await bench.platform.healed("agents-1", deadline_s=0.01)
 
     play(Bench(tmp_path), story)
 

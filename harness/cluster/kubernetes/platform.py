@@ -214,7 +214,7 @@ class KubernetesPlatform:
         pod = self.by_slot[slot]
         return await self._delete(pod, self.about_to_strike(pod), grace_s=GRACE_S)
 
-    async def healed(self, slot: str, after: Struck, *, deadline_s: float) -> Healed:
+    async def healed(self, slot: str, *, deadline_s: float) -> Healed:
         """See Platform."""
         pod, strike = self.by_slot[slot], self._strikes[slot]
 

@@ -58,7 +58,6 @@ class _Named(msgspec.Struct):
 class _Spec(msgspec.Struct, rename="camel"):
     containers: list[_Named] = []
     init_containers: list[_Named] = []
-    node_name: str = ""
 
 
 class _Metadata(msgspec.Struct, rename="camel"):
