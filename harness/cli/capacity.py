@@ -12,7 +12,7 @@ from harness.capacity.record import CapacityResult
 from harness.cli.asking import orders_of
 from harness.cli.climbing import Climb, Size, climb_kept, ladder_orders
 from harness.cli.laddered import answer_of
-from harness.cli.providing import provide
+from harness.cli.providing import provided_of
 from harness.errors import UsageError
 from harness.expressions import SECONDS, UNITS
 from harness.plan import draw_plan
@@ -47,13 +47,7 @@ def capacity(arguments: argparse.Namespace) -> int:
     assert prices is not None
     assert order is not None
     orders = ladder_orders(order, size)
-    provided = provide(
-        orders,
-        dapr_bin=arguments.dapr_bin,
-        redis=arguments.redis,
-        postgres=arguments.postgres,
-        report=print,
-    )
+    provided = provided_of(arguments, orders)
     if reason := provided.missing.get(order.cell.store):
         print(f"skipped: {reason}")
         return 2

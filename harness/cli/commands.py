@@ -14,7 +14,7 @@ from harness.cli.gating import gate_runs, make_baseline
 from harness.cli.job_summary import tell_job
 from harness.cli.own import own_again
 from harness.cli.platform import placed_of, placed_orders
-from harness.cli.providing import provide
+from harness.cli.providing import provided_of
 from harness.cli.shrinking import Budget, shrink_kept, wanted_of
 from harness.cli.simulating import simulate_run
 from harness.cli.stored import joined, matrix_of, result_of, run_folders, stored_of
@@ -35,15 +35,7 @@ from scenarios.matrices import MATRICES
 def run(arguments: argparse.Namespace) -> int:
     """Run a scenario or a matrix."""
     name, orders = orders_of(arguments)
-    provided = provide(
-        orders,
-        dapr_bin=arguments.dapr_bin,
-        redis=arguments.redis,
-        postgres=arguments.postgres,
-        broker_urls=arguments.broker_url,
-        placed=placed_of(arguments, orders),
-        report=print,
-    )
+    provided = provided_of(arguments, orders, placed=placed_of(arguments, orders))
     if arguments.dry_run:
         return running.dry_run(name, orders, provided, seed=arguments.seed)
     matrix = MATRICES.get(arguments.matrix or "")
@@ -68,15 +60,7 @@ def repro(arguments: argparse.Namespace) -> int:
     orders = placed_orders(arguments, orders, problems)
     if problems:
         raise UsageError("\n  ".join(["cannot run:", *problems]))
-    provided = provide(
-        orders,
-        dapr_bin=arguments.dapr_bin,
-        redis=arguments.redis,
-        postgres=arguments.postgres,
-        broker_urls=arguments.broker_url,
-        placed=placed_of(arguments, orders),
-        report=print,
-    )
+    provided = provided_of(arguments, orders, placed=placed_of(arguments, orders))
     return running.run_kept(
         f"repro-{plan.scenario.name}",
         orders,
@@ -112,14 +96,7 @@ def shrink(arguments: argparse.Namespace) -> int:
         )
     wanted = wanted_of(result, promise=arguments.promise, anomaly=arguments.anomaly)
     orders = running.orders_like(plan)
-    provided = provide(
-        orders,
-        dapr_bin=arguments.dapr_bin,
-        redis=arguments.redis,
-        postgres=arguments.postgres,
-        broker_urls=arguments.broker_url,
-        report=print,
-    )
+    provided = provided_of(arguments, orders)
     budget = Budget(runs=arguments.runs, minutes=arguments.minutes)
     return shrink_kept(plan, result, wanted, provided, out=arguments.out, budget=budget)
 
@@ -127,14 +104,7 @@ def shrink(arguments: argparse.Namespace) -> int:
 def sweep(arguments: argparse.Namespace) -> int:
     """Strike every call of one program at every point."""
     orders = sweep_orders_of(arguments)
-    provided = provide(
-        orders,
-        dapr_bin=arguments.dapr_bin,
-        redis=arguments.redis,
-        postgres=arguments.postgres,
-        broker_urls=arguments.broker_url,
-        report=print,
-    )
+    provided = provided_of(arguments, orders)
     if arguments.dry_run:
         return running.dry_run("sweep", orders, provided, seed=arguments.seed)
     return running.run_kept(

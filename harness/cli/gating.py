@@ -13,7 +13,7 @@ from harness.archive import read_plan
 from harness.cli import running
 from harness.cli.asking import interleaved, orders_of
 from harness.cli.job_summary import VARIABLE
-from harness.cli.providing import provide
+from harness.cli.providing import provided_of
 from harness.cli.stored import matrix_of, run_folders
 from harness.engines.registry import ENGINES
 from harness.errors import UsageError
@@ -55,7 +55,7 @@ def gate_runs(arguments: argparse.Namespace) -> int:
     if arguments.runs:
         return _verdict(arguments, settings, baseline, arguments.runs)
     name, orders = _orders(arguments)
-    provided = provide(orders, dapr_bin=arguments.dapr_bin, redis=arguments.redis, report=print)
+    provided = provided_of(arguments, orders)
     if arguments.dry_run:
         return running.dry_run(name, orders, provided, seed=arguments.seed)
     return running.run_kept(

@@ -1,5 +1,6 @@
 """What the runs of a command need from this machine, found or built before anything starts."""
 
+import argparse
 import hashlib
 import importlib.metadata
 import os
@@ -20,6 +21,24 @@ from harness.provide.runtime import find_runtime
 from harness.provide.server import Server
 from harness.runner.order import Order, brokers_of, engine_of
 from harness.runner.set_up import Placed, Provided
+
+
+def provided_of(
+    arguments: argparse.Namespace,
+    orders: list[Order],
+    *,
+    placed: Mapping[str, Placed] | None = None,
+) -> Provided:
+    """As `provide`, with what a command line names; some commands have fewer options."""
+    return provide(
+        orders,
+        dapr_bin=arguments.dapr_bin,
+        redis=arguments.redis,
+        postgres=getattr(arguments, "postgres", None),
+        broker_urls=getattr(arguments, "broker_url", ()),
+        placed=placed,
+        report=print,
+    )
 
 
 def provide(

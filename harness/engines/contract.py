@@ -6,6 +6,7 @@ an engine does with a program is behind `Worker`.
 
 import asyncio
 import contextlib
+import importlib.metadata
 import os
 import resource
 import signal
@@ -22,6 +23,7 @@ from aiohttp import web
 from harness.commits import Commit, Commits, earliest
 from harness.engines.walk import problems_of
 from harness.errors import EngineError, MachineError, OnceproofError, UsageError
+from harness.protocols import EngineSpec
 from harness.scenario import Program
 
 BODY_BYTES_MAX = 16 * 1024 * 1024
@@ -121,6 +123,19 @@ class About:
     """GET works on every pod; else only on the agent's slot."""
     kinds: tuple[str, ...]
     """Step kinds that are interpreted."""
+
+
+def about_of(spec: EngineSpec, *packages: str, **others: str) -> About:
+    """What the worker of ``spec`` says of itself, with versions of ``packages`` and ``others``."""
+    return About(
+        engine=spec.engine,
+        variant=spec.variant,
+        versions={name: importlib.metadata.version(name) for name in packages} | others,
+        recovery=spec.recovery,
+        intake=spec.intake,
+        any_pod_answers=spec.any_pod_answers,
+        kinds=spec.kinds,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,6 @@ Dapr's HTTP start with the id of a running workflow blocks, and then runs the wh
 
 import asyncio
 import contextlib
-import importlib.metadata
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -25,7 +24,6 @@ from harness.engines.dapr_history import history_of
 from harness.engines.messages import STARTS, Answer, Message, Publisher, Subscriptions, Task
 from harness.engines.streams import Streams
 from harness.errors import EngineError
-from harness.protocols import EngineSpec
 from harness.scenario import Program
 
 SIDECAR_READY_S = 60.0
@@ -199,19 +197,6 @@ class MessagedWorker(WorkflowWorker):
         answer = msgspec.convert(content, Answer)
         if not await self.receive(lead, answer.path, answer.outcome):
             raise EngineError(f"there is no agent {lead} that waits for {answer.path}")
-
-
-def about_of(spec: EngineSpec, *packages: str) -> About:
-    """What the worker of ``spec`` says of itself, with the versions of ``packages``."""
-    return About(
-        engine=spec.engine,
-        variant=spec.variant,
-        versions={name: importlib.metadata.version(name) for name in packages},
-        recovery=spec.recovery,
-        intake=spec.intake,
-        any_pod_answers=spec.any_pod_answers,
-        kinds=spec.kinds,
-    )
 
 
 def _view(agent: str, state: WorkflowState | None) -> AgentView | None:

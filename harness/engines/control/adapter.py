@@ -2,8 +2,8 @@
 
 import sys
 
+from harness.engines.variants import chosen
 from harness.engines.walk import KINDS
-from harness.errors import UsageError
 from harness.protocols import SPANS, EngineSpec
 
 ENGINE = "control"
@@ -24,14 +24,10 @@ class Control:
 
     def spec(self, variant: str) -> EngineSpec:
         """See Engine."""
-        if variant not in SUMMARIES:
-            raise UsageError(
-                f"unknown variant {variant!r} of {ENGINE}; known: {', '.join(SUMMARIES)}"
-            )
         return EngineSpec(
             engine=ENGINE,
             variant=variant,
-            summary=SUMMARIES[variant],
+            summary=chosen(SUMMARIES, variant, engine=ENGINE),
             recovery="assisted",
             intake="volatile",
             any_pod_answers=False,

@@ -9,12 +9,11 @@ import sqlite3
 
 import msgspec
 
-from harness.engines.contract import About, AgentView, Background, Surroundings, main
-from harness.engines.control.adapter import ENGINE, SUMMARIES
+from harness.engines.contract import AgentView, Background, Surroundings, about_of, main
+from harness.engines.control.adapter import Control
 from harness.engines.control.ledger import SqliteLedger
 from harness.engines.control.loop import Forgetful, Mailbox, run
 from harness.engines.llm import Llm
-from harness.engines.walk import KINDS
 from harness.errors import EngineError, UsageError
 from harness.scenario import Program
 
@@ -36,19 +35,10 @@ class ControlWorker:
         Raises:
             UsageError: no such variant.
         """
-        if surroundings.variant not in SUMMARIES:
-            raise UsageError(
-                f"unknown variant {surroundings.variant!r} of {ENGINE}; "
-                f"known: {', '.join(SUMMARIES)}"
-            )
-        self.about = About(
-            engine=ENGINE,
-            variant=surroundings.variant,
-            versions={"python": platform.python_version(), "sqlite": sqlite3.sqlite_version},
-            recovery="assisted",
-            intake="volatile",
-            any_pod_answers=False,
-            kinds=KINDS,
+        self.about = about_of(
+            Control().spec(surroundings.variant),
+            python=platform.python_version(),
+            sqlite=sqlite3.sqlite_version,
         )
         self._surroundings = surroundings
         self._agents = Background()

@@ -3,7 +3,7 @@
 import sys
 from dataclasses import dataclass, field
 
-from harness.errors import UsageError
+from harness.engines.variants import chosen
 from harness.protocols import SPANS, EngineSpec
 
 ENGINE = "crewai"
@@ -68,22 +68,6 @@ VARIANTS = {
 """The first is the default."""
 
 
-def variant_of(name: str) -> Variant:
-    """Look a variant up.
-
-    Raises:
-        UsageError: no such variant.
-    """
-    if name not in VARIANTS:
-        raise UsageError(f"unknown variant {name!r} of {ENGINE}; known: {', '.join(VARIANTS)}")
-    return VARIANTS[name]
-
-
-def kinds_of(variant: Variant) -> tuple[str, ...]:
-    """Step kinds that a variant's worker interprets."""
-    return tuple(kind for kind in KINDS if kind not in variant.lacks)
-
-
 class CrewAI:
     """See Engine."""
 
@@ -92,15 +76,15 @@ class CrewAI:
 
     def spec(self, variant: str) -> EngineSpec:
         """See Engine."""
-        chosen = variant_of(variant)
+        own = chosen(VARIANTS, variant, engine=ENGINE)
         return EngineSpec(
             engine=ENGINE,
             variant=variant,
-            summary=chosen.summary,
+            summary=own.summary,
             recovery="assisted",
             intake="volatile",
             any_pod_answers=False,
-            kinds=kinds_of(chosen),
-            lacks=chosen.lacks | {"history": NO_HISTORY[chosen.keeps], SPANS: NO_SPANS},
+            kinds=tuple(kind for kind in KINDS if kind not in own.lacks),
+            lacks=own.lacks | {"history": NO_HISTORY[own.keeps], SPANS: NO_SPANS},
             worker=WORKER,
         )

@@ -6,7 +6,6 @@ again under its id, one with checkpoints is restored from a file; a crew starts 
 """
 
 import asyncio
-import importlib.metadata
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -15,12 +14,13 @@ import httpx
 from crewai.flow.persistence import SQLiteFlowPersistence
 from openai import OpenAIError
 
-from harness.engines.contract import About, AgentView, Background, Surroundings
-from harness.engines.crewai.adapter import ENGINE, kinds_of, variant_of
+from harness.engines.contract import AgentView, Background, Surroundings, about_of
+from harness.engines.crewai.adapter import ENGINE, VARIANTS, CrewAI
 from harness.engines.crewai.checkpoints import Checkpoints
 from harness.engines.crewai.crew import crew_of
 from harness.engines.crewai.flow import Flows, inputs_of
 from harness.engines.crewai.means import Means
+from harness.engines.variants import chosen
 from harness.errors import OnceproofError
 from harness.scenario import Program
 
@@ -51,16 +51,8 @@ class CrewAIWorker:
         Raises:
             UsageError: no such variant.
         """
-        self._variant = variant_of(surroundings.variant)
-        self.about = About(
-            engine=ENGINE,
-            variant=surroundings.variant,
-            versions={name: importlib.metadata.version(name) for name in ("crewai", "openai")},
-            recovery="assisted",
-            intake="volatile",
-            any_pod_answers=False,
-            kinds=kinds_of(self._variant),
-        )
+        self._variant = chosen(VARIANTS, surroundings.variant, engine=ENGINE)
+        self.about = about_of(CrewAI().spec(surroundings.variant), "crewai", "openai")
         self._surroundings = surroundings
         self._loop = asyncio.new_event_loop()
         """The agents', in a thread of its own: the end of a flow blocks its loop until the event

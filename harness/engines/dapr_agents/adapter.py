@@ -2,8 +2,8 @@
 
 import sys
 
+from harness.engines.variants import chosen
 from harness.engines.walk import KINDS, MESSAGE_KINDS
-from harness.errors import UsageError
 from harness.protocols import EngineSpec
 
 DURABLE_MCP = "mcp-durable"
@@ -55,14 +55,10 @@ class DaprAgents:
 
     def spec(self, variant: str) -> EngineSpec:
         """See Engine."""
-        if variant not in self.variants:
-            raise UsageError(
-                f"unknown variant {variant!r} of {self.name}; known: {', '.join(self.variants)}"
-            )
         return EngineSpec(
             engine=self.name,
             variant=variant,
-            summary=SUMMARIES[variant],
+            summary=chosen(SUMMARIES, variant, engine=self.name),
             recovery="native",
             intake="durable",
             any_pod_answers=True,

@@ -19,12 +19,12 @@ else:
 import grpc
 from dapr.ext.workflow import WorkflowRuntime
 
-from harness.engines.contract import Surroundings, main
+from harness.engines.contract import Surroundings, about_of, main
 from harness.engines.dapr_agents.adapter import HOSTED, DaprAgents
 from harness.engines.dapr_agents.agents import make_hosted
 from harness.engines.dapr_agents.hosting import HostedWorker
 from harness.engines.dapr_agents.programs import WORKFLOW, Programs
-from harness.engines.dapr_client import WorkflowWorker, about_of
+from harness.engines.dapr_client import WorkflowWorker
 
 
 def _worker(surroundings: Surroundings) -> WorkflowWorker:

@@ -2,8 +2,8 @@
 
 import sys
 
+from harness.engines.variants import chosen
 from harness.engines.walk import KINDS, MESSAGE_KINDS
-from harness.errors import UsageError
 from harness.protocols import EngineSpec
 
 SUMMARIES = {
@@ -27,15 +27,11 @@ class DaprWorkflow:
 
     def spec(self, variant: str) -> EngineSpec:
         """See Engine."""
-        if variant not in self.variants:
-            raise UsageError(
-                f"unknown variant {variant!r} of {self.name}; known: {', '.join(self.variants)}"
-            )
         has_two_apps = variant == "two-apps"
         return EngineSpec(
             engine=self.name,
             variant=variant,
-            summary=SUMMARIES[variant],
+            summary=chosen(SUMMARIES, variant, engine=self.name),
             recovery="native",
             intake="durable",
             # A sidecar knows the workflows of its own app alone.

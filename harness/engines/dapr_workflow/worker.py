@@ -3,8 +3,8 @@
 import grpc
 from dapr.ext.workflow import WorkflowRuntime
 
-from harness.engines.contract import Surroundings, main
-from harness.engines.dapr_client import MessagedWorker, WorkflowWorker, about_of
+from harness.engines.contract import Surroundings, about_of, main
+from harness.engines.dapr_client import MessagedWorker, WorkflowWorker
 from harness.engines.dapr_workflow.adapter import DaprWorkflow
 from harness.engines.dapr_workflow.agent import MEMBER, RENEWED, REPORTING, WORKFLOW, runtime
 from harness.engines.messages import has_broker

@@ -2,8 +2,8 @@
 
 import sys
 
+from harness.engines.variants import chosen
 from harness.engines.walk import KINDS
-from harness.errors import UsageError
 from harness.protocols import EngineSpec
 
 ENGINE = "dbos"
@@ -22,15 +22,11 @@ class Dbos:
 
     def spec(self, variant: str) -> EngineSpec:
         """See Engine."""
-        if variant not in SUMMARIES:
-            raise UsageError(
-                f"unknown variant {variant!r} of {ENGINE}; known: {', '.join(SUMMARIES)}"
-            )
         is_shared = variant == "postgres"
         return EngineSpec(
             engine=ENGINE,
             variant=variant,
-            summary=SUMMARIES[variant],
+            summary=chosen(SUMMARIES, variant, engine=ENGINE),
             recovery="native",
             intake="durable",
             any_pod_answers=is_shared,

@@ -4,7 +4,6 @@ Recovery is DBOS's own: at its launch it looks for unfinished workflows of its e
 application version, and runs them again. The supervisor only starts the process.
 """
 
-import importlib.metadata
 import os
 import sys
 from collections.abc import Iterator
@@ -17,8 +16,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from harness.clock import NS_PER_MS
 from harness.commits import Commit
-from harness.engines.contract import About, AgentView, Surroundings, main
-from harness.engines.dbos.adapter import ENGINE, Dbos
+from harness.engines.contract import AgentView, Surroundings, about_of, main
+from harness.engines.dbos.adapter import Dbos
 from harness.engines.dbos.agent import agent as agent_workflow
 from harness.errors import EngineError, UsageError
 from harness.scenario import Program
@@ -50,16 +49,7 @@ class DbosWorker:
         Raises:
             UsageError: no such variant, or no address of PostgreSQL.
         """
-        spec = Dbos().spec(surroundings.variant)
-        self.about = About(
-            engine=ENGINE,
-            variant=surroundings.variant,
-            versions={"dbos": importlib.metadata.version("dbos")},
-            recovery=spec.recovery,
-            intake=spec.intake,
-            any_pod_answers=spec.any_pod_answers,
-            kinds=spec.kinds,
-        )
+        self.about = about_of(Dbos().spec(surroundings.variant), "dbos")
         # durable
         self._executor = surroundings.pod
         # durable: sqlite

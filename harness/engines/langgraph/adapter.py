@@ -3,7 +3,7 @@
 import sys
 from dataclasses import dataclass, field
 
-from harness.errors import UsageError
+from harness.engines.variants import chosen
 from harness.protocols import EngineSpec
 
 ENGINE = "langgraph"
@@ -65,22 +65,6 @@ VARIANTS = {
 """The first is the default."""
 
 
-def variant_of(name: str) -> Variant:
-    """Look a variant up.
-
-    Raises:
-        UsageError: no such variant.
-    """
-    if name not in VARIANTS:
-        raise UsageError(f"unknown variant {name!r} of {ENGINE}; known: {', '.join(VARIANTS)}")
-    return VARIANTS[name]
-
-
-def kinds_of(variant: Variant) -> tuple[str, ...]:
-    """Step kinds that a variant's worker interprets."""
-    return tuple(kind for kind in KINDS if kind not in variant.lacks)
-
-
 class LangGraph:
     """See Engine."""
 
@@ -89,17 +73,17 @@ class LangGraph:
 
     def spec(self, variant: str) -> EngineSpec:
         """See Engine."""
-        chosen = variant_of(variant)
+        own = chosen(VARIANTS, variant, engine=ENGINE)
         return EngineSpec(
             engine=ENGINE,
             variant=variant,
-            summary=chosen.summary,
+            summary=own.summary,
             recovery="assisted",
             intake="volatile",
             any_pod_answers=False,
-            kinds=kinds_of(chosen),
+            kinds=tuple(kind for kind in KINDS if kind not in own.lacks),
             worker=(sys.executable, "-m", "harness.engines.langgraph.worker"),
-            stores=("postgres",) if chosen.saver == "postgres" else ("none",),
-            lacks={"wait": NO_TIMER, **chosen.lacks},
+            stores=("postgres",) if own.saver == "postgres" else ("none",),
+            lacks={"wait": NO_TIMER, **own.lacks},
             exports="LangSmith's client, by LANGSMITH_OTEL_ENABLED and LANGSMITH_OTEL_ONLY",
         )

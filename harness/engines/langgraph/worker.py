@@ -6,7 +6,6 @@ resumed by invoking its graph without input; one without starts from its input.
 """
 
 import asyncio
-import importlib.metadata
 import os
 import sqlite3
 from contextlib import AsyncExitStack
@@ -18,12 +17,13 @@ from langgraph.types import Command
 from openai import OpenAIError
 
 from harness.commits import Commit
-from harness.engines.contract import About, AgentView, Background, Surroundings, main
-from harness.engines.langgraph.adapter import ENGINE, NO_HISTORY, kinds_of, variant_of
+from harness.engines.contract import AgentView, Background, Surroundings, about_of, main
+from harness.engines.langgraph.adapter import ENGINE, NO_HISTORY, VARIANTS, LangGraph
 from harness.engines.langgraph.effects import Effects
 from harness.engines.langgraph.graph import Graphs, input_of
 from harness.engines.langgraph.savers import saver_of
 from harness.engines.llm import Llm
+from harness.engines.variants import chosen
 from harness.engines.walk import outcome_path
 from harness.errors import EngineError, OnceproofError
 from harness.scenario import Program
@@ -52,16 +52,8 @@ class LangGraphWorker:
         Raises:
             UsageError: no such variant.
         """
-        self._variant = variant_of(surroundings.variant)
-        self.about = About(
-            engine=ENGINE,
-            variant=surroundings.variant,
-            versions={name: importlib.metadata.version(name) for name in PACKAGES},
-            recovery="assisted",
-            intake="volatile",
-            any_pod_answers=False,
-            kinds=kinds_of(self._variant),
-        )
+        self._variant = chosen(VARIANTS, surroundings.variant, engine=ENGINE)
+        self.about = about_of(LangGraph().spec(surroundings.variant), *PACKAGES)
         self._surroundings = surroundings
         self._open = AsyncExitStack()
         self._agents = Background()

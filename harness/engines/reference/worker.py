@@ -2,14 +2,13 @@
 
 import platform
 
-from harness.engines.contract import About, AgentView, Background, Surroundings, main
+from harness.engines.contract import AgentView, Background, Surroundings, about_of, main
 from harness.engines.llm import Llm
-from harness.engines.reference.adapter import ENGINE
+from harness.engines.reference.adapter import Reference
 from harness.engines.reference.interpreter import Interpreter
 from harness.engines.reference.memory import Memory
 from harness.engines.reference.policy import Policy
-from harness.engines.reference.variants import check_variant, make_policy
-from harness.engines.walk import KINDS
+from harness.engines.reference.variants import make_policy
 from harness.scenario import Program
 
 JOURNAL = "journal.jsonl"
@@ -24,17 +23,8 @@ class ReferenceWorker:
         Raises:
             UsageError: no such variant.
         """
-        variant = surroundings.variant or "default"
-        check_variant(variant)
-        self.about = About(
-            engine=ENGINE,
-            variant=variant,
-            versions={"python": platform.python_version()},
-            recovery="native",
-            intake="durable",
-            any_pod_answers=False,
-            kinds=KINDS,
-        )
+        spec = Reference().spec(surroundings.variant or "default")
+        self.about = about_of(spec, python=platform.python_version())
         self._surroundings = surroundings
         self._agents = Background()
         self._memory: Memory | None = None
