@@ -217,7 +217,8 @@ def scenario_of(data: object, *, source: str) -> Scenario:
     try:
         scenario = msgspec.convert(data, Scenario, strict=False)
     except msgspec.ValidationError as error:
-        raise UsageError(f"{source}: {error}; see `onceproof list --fields`") from error
+        wrong = _with_value(str(error), data)
+        raise UsageError(f"{source}: {wrong}; see `onceproof list --fields`") from error
     if scenario.schema not in (SCHEMA, SCHEMA - 1):
         raise UsageError(f"{source}: schema is {scenario.schema}, this version reads {SCHEMA}")
     return scenario
@@ -246,7 +247,19 @@ def with_fields(record: Record, overrides: list[str]) -> Record:
     try:
         return msgspec.convert(data, type(record), strict=False)
     except msgspec.ValidationError as error:
-        raise UsageError(f"--set: {error}") from error
+        raise UsageError(f"--set: {_with_value(str(error), data)}") from error
+
+
+def _with_value(told: str, data: Any) -> str:
+    """What msgspec says of a value, with the value; it gives only the place."""
+    expected, is_placed, place = told.removesuffix("`").partition(" - at `$.")
+    names = re.findall(r"\w+", place)
+    try:
+        for name in names:
+            data = data[int(name) if name.isdecimal() else name]
+    except (LookupError, TypeError):
+        return told
+    return f"{'.'.join(names)} is {data!r}: {expected}" if is_placed else told
 
 
 def _overridden(record: object, overrides: list[str]) -> object:

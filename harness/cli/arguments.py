@@ -13,6 +13,8 @@ EXIT_CODES = """exit codes:
   254 you or this machine can mend it, nothing was started   255 broken in mid-run
 """
 
+DAPR_BIN = "of the Dapr binaries (default: found or built)"
+OUT = "of the runs (default: runs)"
 STORED = "folders of runs; that of a matrix stands for all of its runs"
 
 
@@ -73,14 +75,16 @@ def parser() -> argparse.ArgumentParser:
     explain.add_argument("agent", metavar="AGENT", help="as in a000017; the page names the worst")
     doctor = commands.add_parser("doctor", help="what this machine has, and how to get the rest")
     doctor.add_argument("--sweep", action="store_true", help="end what dead runs left over")
-    doctor.add_argument("--dapr-bin", type=Path, help="folder with the Dapr binaries")
+    doctor.add_argument("--dapr-bin", type=Path, metavar="FOLDER", help=DAPR_BIN)
     add_sweep_of_cluster(doctor)
     _add_cluster(
         commands.add_parser("cluster", help="a real Kubernetes on this machine, thrown away after")
     )
     clean = commands.add_parser("clean", help="remove stored runs")
-    clean.add_argument("--out", type=Path, default=Path("runs"), help="folder of the runs")
-    clean.add_argument("--keep", type=int, default=0, metavar="N", help="keep the newest N")
+    clean.add_argument("--out", type=Path, default=Path("runs"), metavar="FOLDER", help=OUT)
+    clean.add_argument(
+        "--keep", type=int, default=0, metavar="N", help="keep the newest N (default: none)"
+    )
     return top
 
 
@@ -390,8 +394,8 @@ def _add_set(command: argparse.ArgumentParser, text: str) -> None:
 
 
 def _add_machine(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--out", type=Path, default=Path("runs"), help="folder of the runs")
-    command.add_argument("--dapr-bin", type=Path, help="folder with the Dapr binaries")
+    command.add_argument("--out", type=Path, default=Path("runs"), metavar="FOLDER", help=OUT)
+    command.add_argument("--dapr-bin", type=Path, metavar="FOLDER", help=DAPR_BIN)
     command.add_argument("--redis", metavar="HOST:PORT", help="a Redis that you run, on loopback")
     command.add_argument(
         "--postgres",

@@ -110,7 +110,7 @@ def _order(arguments: argparse.Namespace, problems: list[str]) -> Order | None:
     try:
         _, orders = orders_of(asked)
     except UsageError as error:
-        problems.append(str(error))
+        problems.append(str(error).removeprefix("cannot run:\n  "))
         return None
     (order,) = orders
     scenario = order.scenario

@@ -203,7 +203,7 @@ def clean(arguments: argparse.Namespace) -> int:
     stored = sorted(
         path for path in out.iterdir() if (path / "matrix.json").exists() and not path.is_symlink()
     )
-    for path in stored[: len(stored) - arguments.keep]:
+    for path in stored[: max(0, len(stored) - arguments.keep)]:
         shutil.rmtree(path)
         print(f"removed {path}")
     return 0

@@ -100,6 +100,10 @@ def test_everything_wrong_is_in_one_message(tmp_path: Path) -> None:
         (("pod_kill", "--set", "load.agents"), "--set load.agents: expected FIELD=VALUE"),
         (("pod_kill", "--engine", "control:x"), "unknown variant 'x' of control; known: "),
         (("pod_kill", "--store", "mongo"), "unknown store 'mongo'"),
+        (
+            ("pod_kill", "--set", "llm.latency_ms=fast"),
+            "latency_ms is 'fast': Expected",
+        ),
         (("pod_kill", "--set", "pods=-1"), "pods is -1, expected at least 1"),
     ],
 )
@@ -177,3 +181,15 @@ def test_list_names_everything_that_can_be_named(capsys: pytest.CaptureFixture[s
     listed = capsys.readouterr().out
     for name in (*SCENARIOS, *MATRICES, "control:naive", "control:guarded", "redis", "kill_pod"):
         assert name in listed
+
+
+@pytest.mark.parametrize(("keep", "left"), [("0", []), ("2", ["b", "c"]), ("5", ["a", "b", "c"])])
+def test_clean_keeps_the_newest(tmp_path: Path, keep: str, left: list[str]) -> None:
+    """All of them, where there are fewer."""
+    for name in "abc":
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "matrix.json").touch()
+
+    with pytest.raises(SystemExit, match="0"):
+        main(["clean", "--out", str(tmp_path), "--keep", keep])
+    assert sorted(path.name for path in tmp_path.iterdir()) == left
