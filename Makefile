@@ -35,7 +35,7 @@ loadtest: setup runtime redis ## load and faults on the real runtime, then a pag
 test: setup runtime redis ## every test, the real runtime's too
 	@$(BIN)/python -m pytest -n $(TESTERS) $(ARGS)
 
-demo: setup ## the two controls and one kill, a page; needs no Dapr runtime
+demo: setup ## the two controls, pods killed, a page; needs no Dapr runtime
 	@$(BIN)/onceproof run --matrix demo $(PASSED)
 
 matrix: setup runtime redis ## every cell of every matrix; prints how long it will take

@@ -436,8 +436,6 @@ class Claim:
     """supported | contradicted | unknown | not tested"""
     reason: str
     """Why, with the figures; for unknown and not tested, what is missing."""
-    promises: tuple[str, ...] = ()
-    """Keys that decide it."""
     runs: tuple[str, ...] = ()
     """Names of the runs that it rests on."""
 

@@ -29,7 +29,6 @@ class ClaimRow:
     word: str
     tone: str
     reason: str
-    promises: str
     columns: tuple[Column, ...]
     """The runs that it rests on."""
 
@@ -49,7 +48,6 @@ def claim_rows(matrix: MatrixResult) -> tuple[ClaimRow, ...]:
                 word=wording.one_line(claim.verdict),
                 tone=tone,
                 reason=wording.sentence(claim.reason),
-                promises=compare.key_list(list(claim.promises)),
                 columns=tuple(named[name] for name in claim.runs if name in named),
             )
         )

@@ -146,7 +146,6 @@ def claims() -> tuple[Claim, ...]:
             source="an article on durable agents, section 3",
             verdict=verdict,
             reason="0 of 6 kills made a used result be computed again",
-            promises=("S2", "R"),
             runs=("pod_kill.dapr_workflow:default.redis.none.0",),
         )
         for verdict in ("supported", "contradicted", "unknown", "not tested")

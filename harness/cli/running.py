@@ -39,6 +39,7 @@ from harness.sweep import draw_sweep
 from reports.article import judged_claims
 from reports.pages import write_pages
 from reports.text import render_text
+from reports.wording import counted
 
 
 def run_kept(
@@ -101,7 +102,7 @@ def _harness(
     root = fresh_folder(out.absolute(), f"{started:%Y%m%dT%H%M%SZ}-{name}-{seed}")
     command = shlex.join(["onceproof", *sys.argv[1:]])
     for line in (
-        f"seed {seed} | {root} | {len(orders)} runs, about {about(sum(map(estimate_s, orders)))}",
+        f"seed {seed} | {root} | {_size(orders)}",
         f"repeat: {command}",
     ):
         console.print(line, highlight=False, soft_wrap=True)
@@ -306,9 +307,13 @@ def drawn(order: Order, seed: int) -> tuple[Plan, list[PlannedAgent], list[Plann
     return plan, agents, []
 
 
+def _size(orders: list[Order]) -> str:
+    return f"{counted(len(orders), 'run')}, about {about(sum(map(estimate_s, orders)))}"
+
+
 def dry_run(name: str, orders: list[Order], provided: Provided, *, seed: int) -> int:
     """Draw every plan and say what would run; start nothing."""
-    print(f"{len(orders)} runs, about {about(sum(map(estimate_s, orders)))}")
+    print(_size(orders))
     for order in orders:
         plan, agents, warm_up = drawn(order, seed)
         faults = ", ".join(f"{f.name} at {f.at_ratio:.0%} on {f.slot}" for f in plan.faults)

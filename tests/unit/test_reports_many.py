@@ -111,7 +111,6 @@ def test_claims_lead_to_their_runs() -> None:
 
     assert [row.symbol for row in rows] == ["✓", "✗", "?", "⊘"]
     assert rows[0].columns[0].number == 1
-    assert rows[0].promises == "S2, R"
     assert (odd.symbol, odd.columns) == ("?", ())
     assert claim_rows(fixtures.default_matrix()) == ()
 
