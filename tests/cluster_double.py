@@ -22,6 +22,7 @@ import aiohttp
 from aiohttp import web
 
 from harness.cluster.kubernetes.rights import ALL, Right
+from tests.chaos_mesh_double import ChaosMesh, is_held
 
 Manifest = dict[str, Any]
 NOT_THERE = {"kind": "Status", "message": "not found"}
@@ -43,6 +44,7 @@ class Double:
     budget: str = ""
     """Why no pod may be evicted; empty when they may."""
     has_chaos_mesh: bool = False
+    chaos_mesh: ChaosMesh = field(init=False)
     has_kinds: bool = True
     log: str = ""
     servers: list[web.AppRunner] = field(default_factory=list)
@@ -53,6 +55,9 @@ class Double:
     _numbers: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1))
     _streams: list[asyncio.Queue[Manifest]] = field(default_factory=list)
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self.chaos_mesh = ChaosMesh(objects=self.objects, delete_pod=self.delete_pod)
 
     def put(self, path: str, found: Manifest, event: str = "MODIFIED") -> Manifest:
         """Keep an object and tell who watches."""
@@ -68,11 +73,13 @@ class Double:
     def namespaces(self) -> list[str]:
         return [path.rpartition("/")[2] for path in self.objects if path.count("/") == 4]
 
-    def workload(self, kind: str, name: str, *, version: str = "1.18.2", ready: int = 1) -> None:
-        """One of Dapr's own."""
-        labels = {"app.kubernetes.io/part-of": "dapr", "app.kubernetes.io/version": version}
-        metadata = {"name": name, "namespace": "dapr-system", "labels": labels}
-        path = f"/apis/apps/v1/namespaces/dapr-system/{kind}/{name}"
+    def workload(
+        self, kind: str, name: str, *, version: str = "1.18.2", ready: int = 1, of: str = "dapr"
+    ) -> None:
+        """One of Dapr's own, or of another system's."""
+        labels = {"app.kubernetes.io/part-of": of, "app.kubernetes.io/version": version}
+        metadata = {"name": name, "namespace": f"{of}-system", "labels": labels}
+        path = f"/apis/apps/v1/namespaces/{of}-system/{kind}/{name}"
         self.put(path, {"metadata": metadata, "status": {"readyReplicas": ready}})
 
     def install_dapr(self, version: str = "1.18.2") -> None:
@@ -261,11 +268,13 @@ class Double:
 
     async def _create(self, path: str, made: Manifest) -> web.Response:
         place = f"{path}/{made['metadata']['name']}"
+        if place in self.objects:
+            return web.json_response({"message": f"{place} already exists"}, status=409)
         if path.endswith("/services") and "clusterIP" not in made["spec"]:
             made["spec"]["clusterIP"] = await self._serve(made["spec"])
         self.put(place, made, "ADDED")
         if made["kind"] == "PodChaos":
-            self._wreak(made["spec"])
+            self.do(self.chaos_mesh.reconcile(place))
         if made["kind"] in ("Deployment", "StatefulSet"):
             for index in range(made["spec"]["replicas"]):
                 self.spawn(made, index)
@@ -308,17 +317,6 @@ class Double:
             return web.json_response({"message": self.budget}, status=429)
         return self._delete(path, body["deleteOptions"])
 
-    def _wreak(self, spec: Manifest) -> None:
-        """What Chaos Mesh's controller does for ``pod-kill`` in mode ``one``."""
-        wanted = spec["selector"]["labelSelectors"].items()
-        chosen = next(
-            pod
-            for pod in self.pods()
-            if pod["metadata"]["namespace"] in spec["selector"]["namespaces"]
-            and wanted <= pod["metadata"]["labels"].items()
-        )
-        self.delete_pod(path_of(chosen))
-
     def _delete(self, path: str, options: Manifest) -> web.Response:
         found = self.objects.get(path)
         uid = options.get("preconditions", {}).get("uid")
@@ -328,13 +326,13 @@ class Double:
             return web.json_response({"message": "another uid"}, status=409)
         if "/pods/" in path:
             self.delete_pod(path)
+        elif is_held(found):
+            found["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
         else:
             inside = f"/namespaces/{path.rpartition('/')[2]}/"
-            self.objects = {
-                place: one
-                for place, one in self.objects.items()
-                if place != path and inside not in place
-            }
+            gone = [place for place in self.objects if place == path or inside in place]
+            for place in gone:
+                del self.objects[place]
         return web.json_response({"kind": "Status"})
 
     async def _watch(self, request: web.Request) -> web.StreamResponse:

@@ -124,6 +124,11 @@ def _add_cluster(command: argparse.ArgumentParser) -> None:
                 action="store_true",
                 help="the worker's image has the harness, too, for kubernetes/chart",
             )
+            action.add_argument(
+                "--chaos-mesh",
+                action="store_true",
+                help="with Chaos Mesh's controller, for the fault chaos_pod_kill",
+            )
         if name == "up":
             action.add_argument(
                 "--foreground", action="store_true", help="take it down when this command ends"

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from threading import Event
 
 from harness.clock import NS_PER_S, SystemClock
-from harness.cluster.onenode.dapr import install_dapr, try_workers
+from harness.cluster.onenode.dapr import install_chaos_mesh, install_dapr, try_workers
 from harness.cluster.onenode.place import Place, Tools
 from harness.cluster.onenode.starter import (
     brought_up,
@@ -52,6 +52,8 @@ def _up(arguments: argparse.Namespace, place: Place) -> int:
         if tools.dapr:
             install_dapr(place, tools, _since_now())
             print(f"worker image: {tools.worker}")
+        if tools.chaos_mesh:
+            install_chaos_mesh(place, tools, _since_now())
         print(f"kubeconfig: {place.kubeconfig} (inside: onceproof cluster enter -- COMMAND)")
         if arguments.foreground:
             _wait_for_signal()
@@ -106,7 +108,11 @@ def _enter(arguments: argparse.Namespace, place: Place) -> int:
 def _tools(arguments: argparse.Namespace) -> Tools:
     engines = None if arguments.bare else arguments.engine or ENGINES
     return find_tools(
-        print, has_dapr=not arguments.bare, engines=engines, has_harness=arguments.harness
+        print,
+        has_dapr=not arguments.bare,
+        engines=engines,
+        has_harness=arguments.harness,
+        has_chaos_mesh=arguments.chaos_mesh,
     )
 
 

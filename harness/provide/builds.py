@@ -12,7 +12,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.clock import NS_PER_S
-from harness.provide.build import Sources, Toolchain, build, dotted, examine_go, keep_folder
+from harness.provide.build import (
+    Sources,
+    Toolchain,
+    build,
+    dotted,
+    examine_go,
+    keep_folder,
+    says_version,
+)
 from harness.provide.cache import GIB, locked, need_free, remove_tree
 from harness.provide.chain import Refused, Report
 from harness.provide.command import SYSTEM_CLOCK, capture
@@ -56,10 +64,9 @@ class Builds:
         binary = self.binary
         if not binary.exists():
             raise Refused(f"no build {self.sources.key} in {self.entry.parent}")
-        said = capture([str(binary), "version"])
-        if said.code != 0 or said.text.strip() != self.sources.version:
+        if not says_version(binary, self.sources):
             remove_tree(self.entry)
-            raise Refused(f"{binary} is damaged ({said.last_line}); removed")
+            raise Refused(f"{binary} is damaged; removed")
         return binary
 
     def with_own_go(self, environ: Mapping[str, str], report: Report) -> Path:
@@ -133,9 +140,8 @@ class Builds:
         try:
             build(self.sources, toolchain, fresh / program.binary, log, report)
             keep_folder(self.sources, toolchain, fresh / KEPT)
-            said = capture([str(fresh / program.binary), "version"])
-            if said.code != 0 or said.text.strip() != version:
-                raise Refused(f"the binary that was built does not run: {said.last_line}")
+            if not says_version(fresh / program.binary, self.sources):
+                raise Refused(f"the binary that was built does not run; log: {log}")
             seconds = (SYSTEM_CLOCK.monotonic_ns() - began_ns) // NS_PER_S
             self._describe(fresh / "build.json", toolchain, seconds)
             remove_tree(self.entry)

@@ -324,12 +324,13 @@ def test_a_fault_asks_for_the_rights_that_it_takes(
 def test_chaos_mesh_is_looked_for_before_a_run_that_asks_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Skipped with the remedy where it is not, and only where a fault needs it."""
+    """Definitions and a controller, and only where a fault needs them; the remedy where not."""
 
-    async def looked(*kinds: str, has_it: bool) -> Found:
+    async def looked(*kinds: str, has_it: bool, ready: int = 0) -> Found:
         async with cluster(tmp_path) as (double, file):
             monkeypatch.setenv("KUBECONFIG", str(file))
             double.has_chaos_mesh = has_it
+            double.workload("deployments", "chaos-controller-manager", ready=ready, of="chaos-mesh")
             async with await Api.connect("") as api:
                 return await look(
                     api,
@@ -339,10 +340,12 @@ def test_chaos_mesh_is_looked_for_before_a_run_that_asks_it(
                     faults=frozenset(kinds),
                 )
 
-    assert asyncio.run(looked("chaos_pod_kill", has_it=True)).version
+    assert asyncio.run(looked("chaos_pod_kill", has_it=True, ready=3)).version
     assert asyncio.run(looked("kill_pod", has_it=False)).version
     with pytest.raises(UsageError, match=r"chaos_pod_kill: skipped: .* install it"):
         asyncio.run(looked("chaos_pod_kill", has_it=False))
+    with pytest.raises(UsageError, match=r"chaos_pod_kill: .* with no replica ready; .* kill_pod"):
+        asyncio.run(looked("chaos_pod_kill", has_it=True))
 
 
 def asked(*words: str) -> argparse.Namespace:

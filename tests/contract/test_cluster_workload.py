@@ -92,15 +92,18 @@ def test_an_evicted_pod_is_gone_and_replaced(play: Callable[[Scene], None]) -> N
 def test_chaos_mesh_kills_the_slots_pod_and_its_object_goes(
     play: Callable[[Scene], None],
 ) -> None:
-    """That pod alone; an object that stayed would kill again."""
+    """That pod alone, twice in turn; the object is waited for, which outlives its deletion."""
 
     async def scene(platform: Platform, workload: Workload, double: Double) -> None:
-        before = uids(double)
-        struck = await workload.chaos_kill("agents-2")
-        (gone,) = set(before) - set(uids(double))
-        assert f"pod {before[gone]} (uid {gone}) killed by PodChaos" in struck.proof
-        assert (await platform.healed("agents-2", deadline_s=10)).caller == "agents-2.2"
-        assert not [path for path in double.objects if "/podchaos/" in path]
+        for incarnation in (1, 2):
+            before = uids(double)
+            struck = await workload.chaos_kill("agents-2")
+            (gone,) = set(before) - set(uids(double))
+            assert struck.victims == (f"agents-2.{incarnation}",)
+            assert f"pod {before[gone]} (uid {gone}) killed by PodChaos" in struck.proof
+            assert not [path for path in double.objects if "/podchaos/" in path]
+            healed = await platform.healed("agents-2", deadline_s=10)
+            assert healed.caller == f"agents-2.{incarnation + 1}"
 
     play(scene)
 

@@ -17,12 +17,12 @@ from harness.cluster.onenode.place import GATEWAY, Place, Tools
 from harness.cluster.onenode.starter import environ_of, folder_of, in_network, take_down, why_not
 from harness.errors import MachineError, UsageError
 from harness.provide.build import Toolchain as Go
-from harness.provide.build import build_command, parse_version, read_sources
+from harness.provide.build import build_command, parse_version, read_sources, says_version
 from harness.provide.chain import Refused
 from harness.provide.data import module_sources, runtime_sources
 from harness.provide.onenode.archives import Image, write_archive, write_layer
 from harness.provide.onenode.debian import NEEDED, PACKAGES, find_debian, place_of
-from harness.provide.onenode.programs import DAPR_IMAGES, KUBERNETES
+from harness.provide.onenode.programs import CHAOS_MESH, DAPR_IMAGES, KUBERNETES
 from harness.provide.onenode.worker_image import needed, remove_oldest, roots
 
 KEYS = """#!/bin/sh
@@ -57,6 +57,8 @@ def tools(folder: Path) -> Tools:
         images=(folder / "pause.tar",),
         dapr="1.18.2",
         chart=folder / "chart",
+        chaos_chart=folder / "chaos",
+        chaos_mesh="0.9.1",
     )
 
 
@@ -296,3 +298,17 @@ def test_dapr_in_images_is_the_module_of_the_runtime() -> None:
 
     assert local.key == images.key
     assert "-tags kubernetes" in " ".join(build_command(images, go, Path("/out")))
+
+
+@pytest.mark.parametrize(("change", "is_so"), [("", True), ("1", False)])
+def test_a_program_of_the_module_itself_is_built_and_asked(
+    tmp_path: Path, change: str, is_so: bool
+) -> None:
+    """Chaos Mesh's controller has no main of ours: its package, its flag, its words."""
+    sources = read_sources(module_sources(CHAOS_MESH.folder), CHAOS_MESH)
+    go = Go(go="go", version=(1, 26), environ={})
+    words = f'Controller manager Version: version.Info{{GitVersion:"v{sources.version}{change}"}}'
+    said = script(tmp_path / "said", f"#!/bin/sh\n[ $1 = -version ] && echo '{words}'\n")
+
+    assert build_command(sources, go, Path("/out"))[-1] == CHAOS_MESH.package
+    assert says_version(said, sources) is is_so

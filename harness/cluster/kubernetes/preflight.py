@@ -12,6 +12,9 @@ DAPR_MINOR = "1.18"
 """Of the SDKs that workers are built with."""
 PARTS = ("dapr-operator", "dapr-sentry", "dapr-sidecar-injector")
 SERVERS = ("dapr-placement-server", "dapr-scheduler-server")
+PART_OF = "app.kubernetes.io/part-of"
+CHAOS_CONTROLLER = "chaos-controller-manager"
+CHAOS = FAULTS["chaos_pod_kill"]
 PRODUCTION = re.compile(r"(^|[^a-z])(prod|production|prd|live)([^a-z]|$)", re.IGNORECASE)
 
 
@@ -46,7 +49,7 @@ async def look(
     rights = BASE + (DAPR if needs_dapr else ()) + (VOLUMES if needs_volumes else ())
     rights += MESSAGES if needs_messages else ()
     rights += tuple(right for kind in sorted(faults) for right in FAULTS.get(kind, ()))
-    missing = [right for right in rights if not await _may(api, right)]
+    missing = [right for right in dict.fromkeys(rights) if not await _may(api, right)]
     if missing:
         problems.append(
             f"context {api.context.name} has no right to {', '.join(map(_told, missing))}; ask for "
@@ -56,11 +59,8 @@ async def look(
     if needs_dapr and not any(right in DAPR for right in missing):
         dapr, namespace, wrong = await _dapr(api)
         problems += wrong
-    if "chaos_pod_kill" in faults and not await _has_chaos_mesh(api):
-        problems.append(
-            "fault chaos_pod_kill: skipped: the cluster does not have Chaos Mesh's definitions; "
-            "install it by its chart, or take kill_pod"
-        )
+    if "chaos_pod_kill" in faults and not any(right in CHAOS for right in missing):
+        problems += await _chaos_mesh(api)
     may_see = not any(right in VOLUMES for right in missing)
     if needs_volumes and may_see and not await _has_default_class(api):
         problems.append(
@@ -138,7 +138,7 @@ async def _dapr(api: Api) -> tuple[str, str, list[str]]:
 
 
 async def _of_dapr(api: Api, kind: str) -> list[Manifest]:
-    return await api.items(kind, labelSelector="app.kubernetes.io/part-of=dapr")
+    return await api.items(kind, labelSelector=f"{PART_OF}=dapr")
 
 
 def _ready(workload: Manifest | None) -> bool:
@@ -156,14 +156,27 @@ def _version(workloads: Iterable[Manifest]) -> tuple[str, str]:
     return "", ""
 
 
-async def _has_chaos_mesh(api: Api) -> bool:
+async def _chaos_mesh(api: Api) -> list[str]:
+    """What is wrong with Chaos Mesh; its objects do nothing when its controller is down."""
     try:
         kinds = (await api.get("/apis/chaos-mesh.org/v1alpha1")).get("resources") or []
     except ApiError as error:
         if error.status != 404:
             raise
-        return False
-    return any(one.get("name") == "podchaos" for one in kinds)
+        kinds = []
+    if not any(one.get("name") == "podchaos" for one in kinds):
+        return [
+            "fault chaos_pod_kill: skipped: the cluster does not have Chaos Mesh's definitions; "
+            "install it by its chart, or take kill_pod"
+        ]
+    workloads = await api.items("Deployment", labelSelector=f"{PART_OF}=chaos-mesh")
+    by_name = {one["metadata"]["name"]: one for one in workloads}
+    if _ready(found := by_name.get(CHAOS_CONTROLLER)):
+        return []
+    return [
+        f"fault chaos_pod_kill: {CHAOS_CONTROLLER} of Chaos Mesh is {_state(found)}; see "
+        f"`kubectl get pods -A -l {PART_OF}=chaos-mesh`, or take kill_pod"
+    ]
 
 
 async def _has_default_class(api: Api) -> bool:

@@ -43,7 +43,10 @@ MESSAGES = (
 VOLUMES = _on("storage.k8s.io", "storageclasses", "list")
 """Where slots keep a state of their own."""
 FAULTS = {
-    "chaos_pod_kill": _on("chaos-mesh.org", "podchaos", "create", "delete"),
+    "chaos_pod_kill": (
+        *_on("apps", "deployments", "list"),
+        *_on("chaos-mesh.org", "podchaos", "create", "delete", "get"),
+    ),
     "evict_pod": _on("", "pods/eviction", "create"),
     "rollout_restart": (
         *_on("apps", "deployments", "patch"),

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from harness.clock import Clock
 from harness.cluster.kubernetes.api import Api, ApiError, Manifest, path_of
-from harness.cluster.kubernetes.manifests import GRACE_S, LABEL, SLOT_LABEL
+from harness.cluster.kubernetes.chaos_mesh import PodChaos
+from harness.cluster.kubernetes.manifests import GRACE_S, LABEL
 from harness.cluster.kubernetes.slots import KubernetesPod
 from harness.cluster.kubernetes.states import state_of
 from harness.errors import HarnessError
@@ -54,33 +55,29 @@ class ClusterWorkload:
         return Struck(victims=(victim,), proof=proof)
 
     async def chaos_kill(self, slot: str) -> Struck:
-        """See Workload; the object is removed when the pod is gone."""
+        """See Workload; the object is removed when it says that the pod was killed by it."""
         pod = self.platform.by_slot[slot]
         name, uid = pod.name, pod.uid
         victim = self.platform.about_to_strike(pod, leaves=True)
-        body = {
-            "apiVersion": "chaos-mesh.org/v1alpha1",
-            "kind": "PodChaos",
-            "metadata": {"name": f"kill-{slot}", "namespace": self._namespace},
-            "spec": {
-                "action": "pod-kill",
-                "mode": "one",
-                "gracePeriod": 0,
-                "selector": {
-                    "namespaces": [self._namespace],
-                    "labelSelectors": {SLOT_LABEL: slot},
-                },
-            },
-        }
+        chaos = PodChaos(
+            api=self._api,
+            clock=self.clock,
+            namespace=self._namespace,
+            name=f"kill-{victim}",
+            pod=name,
+        )
         try:
-            await self._api.create(body)
+            await chaos.create()
         except ApiError as error:
             raise HarnessError(f"pod {name} was not killed by Chaos Mesh: {error}") from error
         try:
-            await self.platform.until_pod_gone(name, uid)
+            await self._until_killed(chaos, name, uid)
         finally:
-            await self._api.delete("PodChaos", self._namespace, f"kill-{slot}")
-        proof = f"pod {name} (uid {uid}) killed by PodChaos kill-{slot}; its object is gone"
+            if not await chaos.remove():
+                self.platform.troubles.append(
+                    f"PodChaos {chaos.name} is still there: {await chaos.told()}"
+                )
+        proof = f"pod {name} (uid {uid}) killed by PodChaos {chaos.name}; its object is gone"
         return Struck(victims=(victim,), proof=proof)
 
     async def roll_out(self) -> Struck:
@@ -135,6 +132,13 @@ class ClusterWorkload:
             self.platform.expect_to_leave(one.uid)
             await self._api.delete("Pod", self._namespace, one.name, grace_s=0, uid=one.uid)
         return tuple(one.name for one in bare)
+
+    async def _until_killed(self, chaos: PodChaos, name: str, uid: str) -> None:
+        try:
+            await self.platform.until_pod_gone(name, uid)
+        except HarnessError as error:
+            raise HarnessError(f"{error}; PodChaos {chaos.name}: {await chaos.told()}") from error
+        await chaos.until_recorded()
 
     async def _scale(self, pod: KubernetesPod, count: int) -> None:
         await self._change(pod.app_id, {"spec": {"replicas": count}}, part="scale")

@@ -1,8 +1,9 @@
-"""Dapr's control plane on a one-node cluster, by Dapr's own chart, and workers to try it with."""
+"""What a one-node cluster gets by charts, Dapr and Chaos Mesh, and workers to try it with."""
 
 import json
 import subprocess
 from collections.abc import Sequence
+from pathlib import Path
 from string import Template
 from typing import Any
 
@@ -11,7 +12,7 @@ from harness.cluster.onenode.place import GATEWAY, Place, Tools
 from harness.cluster.onenode.starter import Report, environ_of, kubectl
 from harness.errors import MachineError
 
-NAMESPACE = "dapr-system"
+NAMESPACE, CHAOS_NAMESPACE = "dapr-system", "chaos-mesh"
 SIDECAR = "daprd"
 ROLLOUTS = (
     "deployment/dapr-operator",
@@ -33,21 +34,46 @@ def install_dapr(place: Place, tools: Tools, report: Report) -> None:
         MachineError: something was refused, or is not ready in time; the message is kubectl's.
     """
     make_volumes(place, tools)
-    folder = place.configs / "dapr"
-    folder.mkdir(exist_ok=True)
-    values = folder / "values.yaml"
-    values.write_text(_filled(tools, "dapr.yaml", dapr=tools.dapr), encoding="utf-8")
-    chart = (str(tools.kube), "chart", str(tools.chart), "dapr", NAMESPACE, str(values))
-    _call((*chart, str(folder)), place)
-    definitions = str(folder / "crds.yaml")
-    ask(place, "create", "namespace", NAMESPACE)
-    ask(place, "apply", "--server-side", "-f", definitions)
-    ask(place, "wait", "--for=condition=Established", "-f", definitions, f"--timeout={READY_S}s")
-    ask(place, "apply", "--server-side", "-f", str(folder / "objects.yaml"))
+    values = _filled(tools, "dapr.yaml", dapr=tools.dapr)
+    apply_chart(place, tools.chart, "dapr", NAMESPACE, values)
     report("Dapr's chart is applied")
     for name in ROLLOUTS:
         ask(place, "-n", NAMESPACE, "rollout", "status", name, f"--timeout={READY_S}s")
     report("Dapr's control plane is ready")
+
+
+def install_chaos_mesh(place: Place, tools: Tools, report: Report) -> None:
+    """Apply Chaos Mesh's chart and wait for its controller, the one part that kills pods.
+
+    Raises:
+        MachineError: something was refused, or is not ready in time; the message is kubectl's.
+    """
+    values = _filled(tools, "chaos-mesh.yaml", version=tools.chaos_mesh)
+    apply_chart(place, tools.chaos_chart, "chaos-mesh", CHAOS_NAMESPACE, values)
+    rollout = ("rollout", "status", "deployment/chaos-controller-manager")
+    ask(place, "-n", CHAOS_NAMESPACE, *rollout, f"--timeout={READY_S}s")
+    report("Chaos Mesh's controller is ready")
+
+
+def apply_chart(
+    place: Place, chart: Path | None, release: str, namespace: str, values: str
+) -> None:
+    """Render a chart as helm does, and apply its definitions, and then its objects.
+
+    Raises:
+        MachineError: something was refused; the message is kubectl's.
+    """
+    folder = place.configs / release
+    folder.mkdir(exist_ok=True)
+    given = folder / "values.yaml"
+    given.write_text(values, encoding="utf-8")
+    kube = str(place.read_tools().kube)
+    _call((kube, "chart", str(chart), release, namespace, str(given), str(folder)), place)
+    definitions = str(folder / "crds.yaml")
+    ask(place, "create", "namespace", namespace)
+    ask(place, "apply", "--server-side", "-f", definitions)
+    ask(place, "wait", "--for=condition=Established", "-f", definitions, f"--timeout={READY_S}s")
+    ask(place, "apply", "--server-side", "-f", str(folder / "objects.yaml"))
 
 
 def make_volumes(place: Place, tools: Tools) -> None:

@@ -39,6 +39,10 @@ class Tools:
     """The folder of Dapr's chart."""
     worker: str = ""
     """Name of the worker's image; empty when there is none."""
+    chaos_mesh: str = ""
+    """Chaos Mesh's version, which is its image's tag; empty for a cluster without it."""
+    chaos_chart: Path | None = None
+    """The folder of Chaos Mesh's chart."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,9 +117,17 @@ class Place:
         """What `write_tools` left."""
         said = json.loads(self.tools_file.read_text(encoding="utf-8"))
         paths = {name: Path(said[name]) for name in ("kube", "debian", "templates")}
-        chart = Path(said["chart"]) if said["chart"] else None
+        charts = [Path(said[name]) if said[name] else None for name in ("chart", "chaos_chart")]
         images = tuple(Path(image) for image in said["images"])
-        return Tools(**paths, images=images, dapr=said["dapr"], chart=chart, worker=said["worker"])
+        return Tools(
+            **paths,
+            images=images,
+            dapr=said["dapr"],
+            chart=charts[0],
+            worker=said["worker"],
+            chaos_mesh=said["chaos_mesh"],
+            chaos_chart=charts[1],
+        )
 
     def write_record(self, *, init: int) -> None:
         """Say that this process keeps the cluster; whole or not at all."""

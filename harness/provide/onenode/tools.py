@@ -16,10 +16,17 @@ from harness.provide.command import SYSTEM_CLOCK
 from harness.provide.data import module_sources
 from harness.provide.onenode.archives import Image, write_archive, write_layer
 from harness.provide.onenode.debian import find_debian, place_of
-from harness.provide.onenode.programs import DAPR_IMAGES, KUBERNETES, builds_of, find_program
+from harness.provide.onenode.programs import (
+    CHAOS_MESH,
+    DAPR_IMAGES,
+    KUBERNETES,
+    builds_of,
+    find_program,
+)
 from harness.provide.onenode.worker_image import find_worker_image
 
 PAUSE = "localhost/onceproof-pause:1"
+CHAOS_IMAGE = "chaos-mesh/chaos-mesh"
 DAPR_PARTS = ("daprd", "injector", "operator", "placement", "scheduler", "sentry")
 
 
@@ -29,6 +36,7 @@ def find_tools(
     has_dapr: bool = True,
     engines: Sequence[str] | None = ("dapr_workflow",),
     has_harness: bool = False,
+    has_chaos_mesh: bool = False,
     environ: Mapping[str, str] = os.environ,
 ) -> Tools:
     """Find or make all parts; each step is reported with its seconds.
@@ -49,6 +57,14 @@ def find_tools(
     if has_dapr:
         dapr = _timed(report, "Dapr", lambda: find_program(DAPR_IMAGES, cache, report, environ))
         images.append(_timed(report, "the image of Dapr", partial(dapr_image, dapr, report)))
+    chaos: Builds | None = None
+    if has_chaos_mesh:
+        chaos = _timed(
+            report, "Chaos Mesh", lambda: find_program(CHAOS_MESH, cache, report, environ)
+        )
+        images.append(
+            _timed(report, "the image of Chaos Mesh", partial(chaos_image, chaos, report))
+        )
     worker = None
     if engines is not None:
         worker = _timed(
@@ -65,6 +81,8 @@ def find_tools(
         dapr=dapr.sources.version if dapr else "",
         chart=dapr.kept if dapr else None,
         worker=worker.name if worker else "",
+        chaos_mesh=chaos.sources.version if chaos else "",
+        chaos_chart=chaos.kept if chaos else None,
     )
 
 
@@ -77,15 +95,26 @@ def lacking(cache: Path) -> list[str]:
 
 def dapr_image(builds: Builds, report: Report) -> Path:
     """The archive of Dapr's image, which is one binary under the names of all parts."""
+    links = dict.fromkeys(DAPR_PARTS, builds.binary.name)
+    names = [f"localhost/{part}:{builds.sources.version}" for part in DAPR_PARTS]
+    return _image_of(builds, report, names, place=builds.binary.name, links=links)
+
+
+def chaos_image(builds: Builds, report: Report) -> Path:
+    """The archive of Chaos Mesh's image, under the name and at the place that its chart has."""
+    names = [f"localhost/{CHAOS_IMAGE}:{builds.sources.version}"]
+    return _image_of(builds, report, names, place=f"usr/local/bin/{builds.binary.name}", links={})
+
+
+def _image_of(
+    builds: Builds, report: Report, names: Sequence[str], *, place: str, links: Mapping[str, str]
+) -> Path:
+    """The archive of an image that holds one binary at `place`, and links to it."""
     archive = builds.entry / "image.tar"
     with locked(builds.entry.parent / ".lock", report):
         if not archive.exists():
-            links = dict.fromkeys(DAPR_PARTS, builds.binary.name)
-            layer = write_layer(
-                builds.entry / "layer.tar", files={builds.binary.name: builds.binary}, links=links
-            )
-            version = builds.sources.version
-            names = [f"localhost/{part}:{version}" for part in DAPR_PARTS]
+            files = {place: builds.binary}
+            layer = write_layer(builds.entry / "layer.tar", files=files, links=links)
             write_archive(archive, Image(layers=(layer,)), names)
             layer.tar.unlink()
     return archive
