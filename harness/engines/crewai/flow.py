@@ -15,6 +15,7 @@ from pydantic import BaseModel
 
 from harness.engines.crewai.crew import crew_of
 from harness.engines.crewai.means import Means
+from harness.engines.shapes import prompts_of, shape_of
 from harness.engines.walk import (
     child_program,
     choice_of,
@@ -42,21 +43,7 @@ class State(BaseModel):
 
 def inputs_of(program: Program) -> dict[str, object]:
     """The inputs of a kickoff; the id is the agent's."""
-    return {"id": program.agent, "prompts": dict(_prompts(program.steps))}
-
-
-def _prompts(steps: Sequence[Step]) -> list[tuple[str, str]]:
-    found = [(step.path, step.prompt) for step in steps if step.prompt]
-    return found + [
-        entry for step in steps for branch in step.branches for entry in _prompts(branch)
-    ]
-
-
-def shape_of(steps: Sequence[Step]) -> tuple[Step, ...]:
-    """The steps without what differs from agent to agent."""
-    return tuple(
-        replace(step, prompt="", branches=tuple(map(shape_of, step.branches))) for step in steps
-    )
+    return {"id": program.agent, "prompts": prompts_of(program.steps)}
 
 
 class Flows:

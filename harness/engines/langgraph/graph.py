@@ -10,7 +10,6 @@ Programs of one shape share one compiled graph: prompts are input, not structure
 
 import operator
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import replace
 from typing import Annotated, Any, TypedDict
 
 from langchain_core.messages import AnyMessage, HumanMessage
@@ -19,6 +18,7 @@ from langgraph.types import RetryPolicy, Send, interrupt
 
 from harness.engines.langgraph.effects import Effects
 from harness.engines.langgraph.loop import walk
+from harness.engines.shapes import prompts_of, shape_of
 from harness.engines.walk import branches_of, fill, is_accepted
 from harness.scenario import Program, Step
 
@@ -50,27 +50,7 @@ class Answers(TypedDict):
 
 def input_of(program: Program) -> State:
     """The input of a thread."""
-    return {"prompts": dict(_prompts(program.steps)), "answers": {}, "messages": {}}
-
-
-def _prompts(steps: Sequence[Step]) -> list[tuple[str, str]]:
-    found = [(step.path, step.prompt) for step in steps if step.prompt]
-    return found + [
-        entry for step in steps for branch in step.branches for entry in _prompts(branch)
-    ]
-
-
-def shape_of(steps: Sequence[Step]) -> tuple[Step, ...]:
-    """The steps without what differs from agent to agent."""
-    return tuple(
-        replace(
-            step,
-            prompt="",
-            wait_s=0.0,
-            branches=tuple(shape_of(branch) for branch in step.branches),
-        )
-        for step in steps
-    )
+    return {"prompts": prompts_of(program.steps), "answers": {}, "messages": {}}
 
 
 class Graphs:
