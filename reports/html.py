@@ -21,7 +21,7 @@ from reports.effort import effort_table
 from reports.gate import GateResult
 from reports.gate_section import gate_section
 from reports.glossary import GLOSSARY
-from reports.overview import at_a_glance, environments, exit_meaning
+from reports.overview import at_a_glance, environments, exit_of
 from reports.platforms import platform_tables
 from reports.room import COLUMNS_MAX, rooms
 from reports.scoreboard import scoreboard
@@ -57,7 +57,7 @@ def render_html(
             counts=headline.counts_line(matrix),
             controls=headline.controls_line(matrix),
             took=wording.seconds(matrix.duration_s),
-            exit_meaning=exit_meaning(matrix.exit_code),
+            exit_meaning=exit_of(matrix),
             concerns=found,
             is_loud=any(concern.is_loud for concern in found),
             has_unknown=any(concern.kind in ("unknown", "assumption") for concern in found),

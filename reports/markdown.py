@@ -15,7 +15,7 @@ from reports.commits import commits_table
 from reports.compare import Column
 from reports.concerns import concerns
 from reports.effort import effort_table
-from reports.overview import at_a_glance, environments, exit_meaning
+from reports.overview import at_a_glance, environments, exit_of
 from reports.platforms import platform_tables
 from reports.promises import promise_table
 from reports.room import COLUMNS_MAX
@@ -198,7 +198,7 @@ def _bottom(matrix: MatrixResult) -> Iterator[str]:
     yield (
         f"Seed {matrix.seed}, started {escaped(matrix.started_utc) or 'at an unknown time'}, took "
         f"{wording.seconds(matrix.duration_s)}, exit code {matrix.exit_code} "
-        f"({exit_meaning(matrix.exit_code)})."
+        f"({exit_of(matrix)})."
     )
 
 

@@ -7,14 +7,15 @@ from dataclasses import dataclass
 
 from harness.results import MatrixResult, RunResult
 from reports import wording
-from reports.compare import Column, columns
+from reports.compare import Column, State, columns
 from reports.footprint import footprint_of
 from reports.rows import P95_MIN_COUNT
 from reports.tables import Head, Table, Value, number, text
 from reports.wording import NONE, count, decimal, megabytes, milliseconds, percent
 
+VALID = (State.VALID, State.VALID_BEYOND)
 EXIT_MEANINGS = {
-    0: "valid; of a comparison: every run was judged, or skipped with a reason",
+    0: "valid",
     1: "a promise of an engine was refuted",
     2: "unknown or inconclusive",
     3: "worse than the baseline, or a threshold of the scenario broken",
@@ -98,6 +99,14 @@ def environments(matrix: MatrixResult) -> Environments:
 def exit_meaning(code: int) -> str:
     """What an exit code says."""
     return EXIT_MEANINGS.get(code, "not a code of onceproof")
+
+
+def exit_of(matrix: MatrixResult) -> str:
+    """What the exit code of these runs says; 0 of a comparison is no verdict on its engines."""
+    is_valid = all(column.state in VALID for column in columns(matrix))
+    if matrix.exit_code == 0 and not is_valid:
+        return "a comparison: every run was judged, or skipped with a reason"
+    return exit_meaning(matrix.exit_code)
 
 
 def _glance_row(column: Column) -> tuple[Value, ...]:

@@ -13,7 +13,7 @@ from reports import compare, headline, messages, rows, wording
 from reports.compare import SHORT_WORDS, Column, State
 from reports.concerns import concerns
 from reports.footprint import footprint_of
-from reports.overview import exit_meaning
+from reports.overview import exit_of
 from reports.stores import store_tables
 from reports.sweep import sweep_tables
 from reports.tables import Table
@@ -80,8 +80,7 @@ def _matrix(matrix: MatrixResult) -> Iterator[str]:
             where = ", ".join(str(column.number) for column in concern.columns)
             yield from _wrapped(f"run {where}: {concern.title}. {concern.text}", indent="  ")
     yield ""
-    code = matrix.exit_code
-    yield from _wrapped(f"exit code {code}: {exit_meaning(code)}")
+    yield from _wrapped(f"exit code {matrix.exit_code}: {exit_of(matrix)}")
     yield from _command("repeat", matrix.command)
 
 

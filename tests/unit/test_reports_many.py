@@ -10,12 +10,20 @@ from reports.compare import State, columns
 from reports.comparison import comparison_drawings
 from reports.drawing import LIGHT
 from reports.markdown import BYTES_MAX, render_markdown
+from reports.overview import exit_of
 from reports.room import EXAMPLES_MAX, PICTURES_MAX, rooms
 from reports.scoreboard import scoreboard
 from tests import report_fixtures as fixtures
 from tests.report_big import big_matrix, claims
 
 BIG = big_matrix()
+
+
+def test_zero_is_called_valid_only_of_valid_runs() -> None:
+    """A comparison ends with it whatever was found, and says so."""
+    assert exit_of(fixtures.valid_matrix()) == "valid"
+    assert exit_of(fixtures.default_matrix()).startswith("a comparison")
+    assert exit_of(replace(BIG, exit_code=2)) == "unknown or inconclusive"
 
 
 def test_every_run_has_its_row() -> None:
