@@ -67,9 +67,8 @@ def gone_back(slot: Slot, programs: list[Program]) -> list[tuple[int, int]]:
         ("langgraph:none", (6, 100.0), lambda far, new: new == 1, True),
         # All steps but the last one are one node.
         ("langgraph:naive", (6, 100.0), lambda far, new: new == 1 or (far, new) == (5, 6), True),
-        ("crewai:flow-persist", (6, 100.0), lambda far, new: new == 1, True),
     ],
-    ids=["sync", "async", "exit", "none", "naive", "persist"],
+    ids=["sync", "async", "exit", "none", "naive"],
 )
 def test_what_a_kill_repeats(
     engine: str,
@@ -79,7 +78,7 @@ def test_what_a_kill_repeats(
     tmp_path: Path,
 ) -> None:
     """LangGraph repeats the node in flight (sync), now and then those before it (async), or all
-    (exit, none), or all of a node of several calls (naive); CrewAI's @persist repeats all.
+    (exit, none), or all of a node of several calls (naive).
     ``pace``: steps of a chain, and milliseconds of each.
     """
     steps, latency_ms = pace

@@ -191,11 +191,16 @@ def test_an_unknown_agent_is_not_found(pod: Slot) -> None:
 
 
 def test_the_engines_own_history_dates_every_result(engine: str, pod: Slot) -> None:
-    """Each answer and tool result, after the witness gave it and before now; 501 without one."""
+    """Each answer and tool result, after the witness gave it and before now; 501 without one.
+
+    CrewAI keeps a method's state when it ends: of a step with tools the last answer alone.
+    """
     adapter, variant = ENGINES[engine]
     program = program_of(f"{engine}-history", "tools")
     pod.post(program)
-    pod.until_ended([program])
+    view = pod.until_ended([program])[program.agent]
+    if engine in KEEPS_MOST and CHECKPOINT_PANIC in view["output"]:
+        pytest.xfail("its checkpoint ended the run: docs/findings/0003-crewai-checkpoints.md, 3")
     answer = pod.ask("GET", f"/agents/{program.agent}/history")
     if "history" in adapter.spec(variant).lacks:
         assert answer.status_code == 501
@@ -203,7 +208,7 @@ def test_the_engines_own_history_dates_every_result(engine: str, pod: Slot) -> N
 
     commits = msgspec.json.decode(answer.content, type=Commits).commits
     kept = {receipt.mark: one for one in commits for receipt in receipts.find(one.receipt)}
-    given = pod.witness.given(program.agent)
+    given = pod.witness.given(program.agent, whole_steps=engine in KEEPS_MOST)
     assert set(kept) == set(given)
     for mark, given_ns in given.items():
         assert given_ns - 1_000_000 <= kept[mark].since_ns <= kept[mark].until_ns <= time.time_ns()

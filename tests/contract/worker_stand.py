@@ -76,11 +76,16 @@ class Witness:
         """How often each turn of each step was asked."""
         return Counter((b.agent, b.path, b.turn) for b in self.begins() if b.kind == "step")
 
-    def given(self, agent: str) -> dict[int, int]:
-        """Attempt mark of each answer and tool result -> wall clock when it was given, ns."""
+    def given(self, agent: str, *, whole_steps: bool = False) -> dict[int, int]:
+        """Attempt mark of each answer and tool result -> wall clock when it was given, ns.
+
+        Of ``whole_steps`` alone: the answer that ends each step.
+        """
         records = list(iter_records(self.ledger))
         (opened,) = (one for one in records if isinstance(one, Opened))
-        own = {one.seq for one in records if isinstance(one, Begin) and one.agent == agent}
+        begins = [one for one in records if isinstance(one, Begin) and one.agent == agent]
+        last = {one.path: one.seq for one in begins if one.kind == "step"}
+        own = set(last.values()) if whole_steps else {one.seq for one in begins}
         return {
             one.mark: one.t_ns + opened.wall_ns - opened.mono_ns
             for one in records
@@ -161,11 +166,12 @@ class Slot:
         return self.status("POST", "/agents", {"agent": program.agent, "program": program})
 
     def send(self, agent: str, name: str) -> None:
-        """Raise an event, as the harness does: on file at the witness before it leaves."""
+        """Raise an event, as the harness does: on file at the witness, then sent until taken."""
         asked = {"agent": agent, "path": name}
         payload = httpx.post(f"{self.witness.url}/admin/events", json=asked).json()["payload"]
         event = {"name": name, "payload": payload}
-        assert self.status("POST", f"/agents/{agent}/events", event) == 202
+        path = f"/agents/{agent}/events"
+        until(lambda: self.status("POST", path, event) == 202, f"{path} taken", self.log)
 
     def views(self, programs: list[Program]) -> dict[str, dict[str, str]]:
         asked = {"ids": [program.agent for program in programs]}

@@ -7,17 +7,12 @@ from harness.engines.variants import chosen
 from harness.protocols import SPANS, EngineSpec
 
 ENGINE = "crewai"
-KINDS = ("say", "tools", "parallel", "route", "plan", "judge", "child")
+KINDS = ("say", "tools", "parallel", "route", "plan", "judge", "child", "receive")
 NO_TIMER = "CrewAI has no timer that outlives the process; a sleep in a method starts anew"
 NO_EVENT = "a crew has no way to wait for an event"
 NO_CHILD = "a task of a crew cannot be a crew"
 NO_PLAN = "a crew's tasks are fixed before it starts, and a manager delegates by tool calls alone"
-NO_HISTORY = {
-    "nothing": "it keeps nothing",
-    "state": "not written; @persist keeps a date for each method in flow_states.timestamp",
-    "checkpoints": "not written; a JSON checkpoint has its second in the name of its file",
-}
-"""By what a variant keeps."""
+NO_HISTORY = "it keeps nothing"
 NO_SPANS = (
     "CrewAI's own traces go to its hosted service, which can pass them on to a collector; in a "
     "process of one's own only instrumentors of third parties export"
@@ -37,32 +32,30 @@ class Variant:
     lacks: dict[str, str] = field(default_factory=dict)
 
 
-NO_EVENT_YET = (
-    "not written; CrewAI has a way: @human_feedback with a provider that raises "
-    "HumanFeedbackPending, then Flow.from_pending and resume (crewai.flow.async_feedback)"
-)
-
 VARIANTS = {
     "crew": Variant(
         summary="a crew with a task a step, no persistence",
         keeps="nothing",
         is_crew=True,
-        lacks={"plan": NO_PLAN, "child": NO_CHILD, "wait": NO_TIMER, "receive": NO_EVENT},
+        lacks={
+            **{"plan": NO_PLAN, "child": NO_CHILD, "wait": NO_TIMER, "receive": NO_EVENT},
+            "history": NO_HISTORY,
+        },
     ),
     "flow": Variant(
         summary="a flow with a method a step, no persistence",
         keeps="nothing",
-        lacks={"wait": NO_TIMER, "receive": NO_EVENT_YET},
+        lacks={"wait": NO_TIMER, "history": NO_HISTORY},
     ),
     "flow-persist": Variant(
         summary="the flow with @persist (SQLite), kicked off again under its id",
         keeps="state",
-        lacks={"wait": NO_TIMER, "receive": NO_EVENT_YET},
+        lacks={"wait": NO_TIMER},
     ),
     "flow-checkpoint": Variant(
         summary="the flow with a JSON checkpoint after each method, restored from the newest",
         keeps="checkpoints",
-        lacks={"wait": NO_TIMER, "receive": NO_EVENT_YET},
+        lacks={"wait": NO_TIMER},
     ),
 }
 """The first is the default."""
@@ -85,6 +78,6 @@ class CrewAI:
             intake="volatile",
             any_pod_answers=False,
             kinds=tuple(kind for kind in KINDS if kind not in own.lacks),
-            lacks=own.lacks | {"history": NO_HISTORY[own.keeps], SPANS: NO_SPANS},
+            lacks=own.lacks | {SPANS: NO_SPANS},
             worker=WORKER,
         )

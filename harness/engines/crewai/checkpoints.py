@@ -9,6 +9,7 @@ and without it every checkpoint fails, with a warning in the log alone.
 """
 
 import hashlib
+import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -30,10 +31,7 @@ class Checkpoints:
 
     def flow(self, kind: Any, agent: str) -> tuple[Any, bool]:
         """The agent's flow of the class ``kind``, and whether it was restored or is new."""
-        place = self._folder / _folder_name(agent)
-        config = CheckpointConfig(location=str(place), on_events=EVENTS)
-        files = sorted(place.glob("**/*.json"), key=lambda file: file.stat().st_mtime_ns)
-        torn = 0
+        config, files, torn = self.config(agent), self.files(agent), 0
         for file in reversed(files):
             try:
                 flow = kind.from_checkpoint(CheckpointConfig(restore_from=file))
@@ -45,6 +43,34 @@ class Checkpoints:
             return flow, True
         _tell_torn(agent, torn, len(files))
         return kind(checkpoint=config), False
+
+    def config(self, agent: str) -> CheckpointConfig:
+        """Where and when the agent's flow is written down."""
+        return CheckpointConfig(location=str(self._place(agent)), on_events=EVENTS)
+
+    def files(self, agent: str) -> list[Path]:
+        """What was written of an agent, the oldest first."""
+        files = self._place(agent).glob("**/*.json")
+        return sorted(files, key=lambda file: file.stat().st_mtime_ns)
+
+    def _place(self, agent: str) -> Path:
+        return self._folder / _folder_name(agent)
+
+
+def kept_in(files: list[Path]) -> list[tuple[int, dict[str, str]]]:
+    """Of each flow in each file, nanoseconds since 1970 and answers.
+
+    The date is the file's: its name has no more than seconds, of when it was begun.
+    """
+    found = []
+    for file in files:
+        try:
+            flows = json.loads(file.read_text())["entities"]
+        except ValueError:  # Cut short.
+            continue
+        states = (flow.get("checkpoint_state") or {} for flow in flows)
+        found += [(file.stat().st_mtime_ns, state.get("answers", {})) for state in states]
+    return found
 
 
 # durable: flow-checkpoint

@@ -2,13 +2,16 @@
 
 Flows of one shape share one class: prompts are input, not structure. A step with a tool is an agent
 in a method, a child a crew in a method, as CrewAI's page on flows has them; a plain step calls the
-LLM directly. What an answer decides, a router's label says: a branch listens to its label.
+LLM directly. What an answer decides, a router's label says: a branch listens to its label. A step
+that waits for an event is a method with @human_feedback, which pauses the flow.
 """
 
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+from crewai.flow import human_feedback
+from crewai.flow.async_feedback import HumanFeedbackPending, PendingFeedbackContext
 from crewai.flow.flow import Flow, and_, listen, or_, router, start
 from crewai.flow.persistence import persist
 from pydantic import BaseModel
@@ -39,6 +42,22 @@ class State(BaseModel):
     """Path -> prompt of every step; the input, never changed."""
     answers: dict[str, str] = {}
     """Path -> answer."""
+
+
+class Nobody:
+    """Whom a flow asks for the word that it waits for: nobody, since events come to the worker.
+
+    The way of the page on human feedback: HumanFeedbackPending ends the kickoff, the flow's state
+    is saved, and the worker resumes it when the word is there. A flow with @persist runs every
+    method again after a kill; the word that its state has is not asked for again.
+    """
+
+    def request_feedback(self, context: PendingFeedbackContext, flow: Any) -> str:
+        """The word on the event that the method named, or the pause."""
+        word: str = flow.state.answers.get(context.method_output, "")
+        if not word:
+            raise HumanFeedbackPending(context=context)
+        return word
 
 
 def inputs_of(program: Program) -> dict[str, object]:
@@ -86,6 +105,8 @@ class Flows:
             else:
                 trigger = start() if before is None else listen(before)
                 before = _add(methods, step.path, trigger, self._doing(step))
+            if step.kind == "receive":
+                before = _add(methods, f"{step.path}.heard", listen(before), _hearing(step))
             if step.kind == "plan":
                 before = self._fork(_tasks(step), before, methods)
         return before
@@ -127,7 +148,14 @@ class Flows:
             result = await crew_of(program.steps, means).kickoff_async()
             return _kept(self, outcome_path(program), result.raw)
 
-        kinds = {"say": say, "plan": say, TASK: task, "tools": tools, "child": child}
+        async def receive(self: Any) -> str:
+            return step.path
+
+        asked = human_feedback(message="Which word?", provider=Nobody())(receive)
+        kinds = {
+            **{"say": say, "plan": say, TASK: task},
+            **{"tools": tools, "child": child, "receive": asked},
+        }
         return kinds[step.kind]
 
     def _choosing(self, step: Step) -> Any:
@@ -146,6 +174,19 @@ class Flows:
             return done if is_accepted(await _asked(self, step.path, means)) else again
 
         return judge
+
+
+def _hearing(step: Step) -> Any:
+    """The method behind one that waits: a listener gets the word, once it is there.
+
+    Restored from a checkpoint in between, it gets the result as the JSON that it was written as.
+    """
+
+    async def hear(self: Any, result: Any) -> str:
+        word = result["feedback"] if isinstance(result, dict) else result.feedback
+        return _kept(self, step.path, word)
+
+    return hear
 
 
 def _add(methods: dict[str, Any], path: str, trigger: Any, method: Any) -> str:

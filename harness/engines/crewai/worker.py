@@ -19,13 +19,22 @@ os.environ |= {
 
 from crewai_core.printer import set_suppress_console_output
 
-from harness.engines.contract import main
+from harness.engines.contract import Surroundings, main
+from harness.engines.crewai.adapter import ENGINE, VARIANTS
+from harness.engines.crewai.flow_pod import FlowWorker
 from harness.engines.crewai.pod import CrewAIWorker
+from harness.engines.variants import chosen
+
+
+def _worker(surroundings: Surroundings) -> CrewAIWorker:
+    is_crew = chosen(VARIANTS, surroundings.variant, engine=ENGINE).is_crew
+    return CrewAIWorker(surroundings) if is_crew else FlowWorker(surroundings)
+
 
 if __name__ == "__main__":
     logging.basicConfig(stream=sys.stdout, level=logging.ERROR)
     set_suppress_console_output(True)
-    main(CrewAIWorker)
+    main(_worker)
     # Threads that still wait for the LLM would hold the process.
     sys.stdout.flush()
     os._exit(0)
