@@ -73,7 +73,7 @@ def named(those: list[EngineSpec]) -> str:
     return ", ".join(found)
 
 
-def lacks() -> list[tuple[str, str, str]]:
+def lacks() -> list[tuple[str, ...]]:
     """Who, the features that have one reason, the reason."""
     found: dict[tuple[str, str], list[str]] = {}
     for (what, reason), those in lacking().items():
