@@ -283,7 +283,7 @@ class Starts:
     resubmits: SmallInts
     """POSTs by the supervisor (assisted recovery)."""
     is_info: Flags
-    """At least one POST ended undecided: timeout or reset."""
+    """Its start is undecided: timeout, reset or an error, and no clear no since."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

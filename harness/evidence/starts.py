@@ -53,6 +53,8 @@ def starts_of(gathered: Gathered, events: Iterable[DriverEvent]) -> Starts:
             _first(accepted, agent, event.t_ns)
         elif event.kind == "info":
             is_info[agent] = True
+        elif event.kind == "fail":
+            is_info[agent] = False
         elif event.kind == "ended":
             _first(ended, agent, event.t_ns)
             is_done = event.status == "completed"

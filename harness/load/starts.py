@@ -2,7 +2,8 @@
 
 Promise: a second POST leaves only after the first was refused (it certainly did not happen), or
 after a live pod said 404 *when every incarnation that might have taken the first was already
-reaped*. Everything else is asked for, not repeated.
+reaped*. Everything else is asked for, not repeated. A pod that answers with an error of its own
+(5xx) may have the agent: it is asked, and what it says then decides.
 
 Source: docs/design.md, "The worker contract".
 """
@@ -19,6 +20,9 @@ REFUSED_AGAIN_NS = 5 * NS_PER_S
 HOLD_NS = NS_PER_S
 """How long a start without a pod is held, unless pods change before."""
 UNAVAILABLE = 503
+NOT_IMPLEMENTED = 501
+ASKS_AFTER_ERROR = 6
+"""GETs that are answered with errors, too, before a start counts as not taken: 13 s of them."""
 _ASK_NS_FIRST = 250 * NS_PER_MS
 _ASK_NS_MAX = 5 * NS_PER_S
 _STATUS_TEXT_MAX = 200
@@ -36,6 +40,8 @@ class StartState:
     """Incarnations that may have taken a POST; empty when none has."""
     asked: int = 0
     """GETs since the last undecided POST."""
+    error: str = ""
+    """The error that the POST was answered with: whoever knows no agent now did not take it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,14 +101,15 @@ def next_action(state: StartState, pods: Pods, now_ns: int) -> Action:
 def after_post(state: StartState, pod: PodEntry, answer: Answer, now_ns: int) -> Turn:
     """Judge the answer to a POST: 202 is ok, no connection and a clear no are fail, else info.
 
-    503 is no clear no: a pod that starts or ends says it, and another one may take the agent.
+    503 is no clear no: a pod that starts or ends says it, and another one may take the agent. Any
+    other error of the pod's leaves open what its engine did.
     """
     if isinstance(answer, Refused):
         return _refused(state, pod, answer.reason, now_ns)
     if isinstance(answer, Lost):
         undecided = (*state.undecided, pod.caller)
         return Turn(
-            state=replace(state, undecided=undecided, asked=0),
+            state=replace(state, undecided=undecided, asked=0, error=""),
             kind=EventKind.INFO,
             status=answer.reason,
         )
@@ -111,6 +118,14 @@ def after_post(state: StartState, pod: PodEntry, answer: Answer, now_ns: int) ->
     status = f"{answer.status} {_text_of(answer.body)}".rstrip()
     if answer.status == UNAVAILABLE:
         return _refused(state, pod, status, now_ns)
+    if answer.status >= 500 and answer.status != NOT_IMPLEMENTED:
+        undecided = (*state.undecided, pod.caller)
+        return Turn(
+            state=replace(state, undecided=undecided, asked=0, error=status),
+            kind=EventKind.INFO,
+            status=status,
+            hold_ns=HOLD_NS,
+        )
     return Turn(state=state, kind=EventKind.FAIL, status=status, is_done=True)
 
 
@@ -118,7 +133,7 @@ def after_ask(state: StartState, ask: Ask, answer: Answer) -> Turn:
     """Judge the answer to a GET about an undecided start.
 
     404 opens the way to another POST only if the GET left after the reaping; a 404 from before may
-    be overtaken by the first POST.
+    be overtaken by the first POST, unless that was answered, with an error.
     """
     asked = replace(state, asked=state.asked + 1)
     if isinstance(answer, Refused | Lost):
@@ -126,7 +141,10 @@ def after_ask(state: StartState, ask: Ask, answer: Answer) -> Turn:
     if answer.status == 200:
         return Turn(state=asked, kind=EventKind.OK, status="200 found by GET", is_done=True)
     if answer.status == 404 and ask.is_after_reap:
-        return Turn(state=replace(state, undecided=(), asked=0, refused=()))
+        return Turn(state=replace(state, undecided=(), asked=0, refused=(), error=""))
+    if state.error and (answer.status == 404 or state.asked >= ASKS_AFTER_ERROR):
+        status = f"{state.error}; {answer.status} by GET"
+        return Turn(state=asked, kind=EventKind.FAIL, status=status, is_done=True)
     return Turn(state=asked, hold_ns=_ask_hold_ns(state.asked))
 
 

@@ -33,6 +33,8 @@ class Contract(BaseHTTPRequestHandler):
             self.answer(200, "<html>Welcome!</html>" if HOW == "greets" else self.about())
         elif self.path == "/healthz":
             self.answer(503 if HOW == "never_ready" else 200, {})
+        elif HOW == "refuses":
+            self.answer(404, {})
         elif HOW == "mumbles":
             self.answer(200, {"state": "great"})
         else:
@@ -46,7 +48,7 @@ class Contract(BaseHTTPRequestHandler):
         if self.path != "/agents":
             self.answer(404, {})
         elif HOW == "refuses":
-            self.answer(500, {"reason": "out of cheese"})
+            self.answer(500, {"reason": "no cheese"})
         else:
             asked = json.loads(body)
             self.answer(202, {})

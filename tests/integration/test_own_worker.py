@@ -116,7 +116,7 @@ def test_each_misbehaviour_is_told_before_the_load(how: str, told: str) -> None:
 @pytest.mark.parametrize(
     ("how", "told"),
     [
-        ("refuses", '6 starts were refused: 500 {"reason": "out of cheese"}; expected 202'),
+        ("refuses", '6 starts were refused: 500 {"reason": "no cheese"}; 404 by GET; expected 202'),
         ("mumbles", "6 agents never ended, and their last status was: unreadable status"),
         ("claims", "R ✗ REFUTED"),
         ("rephrases", "6 LLM calls came without a marker, and of 6 accepted agents 6 made none"),

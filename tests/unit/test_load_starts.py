@@ -6,9 +6,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from harness.clock import NS_PER_S
 from harness.load.events import EventKind
 from harness.load.pods import PodEntry, Pods
 from harness.load.starts import (
+    HOLD_NS,
     REFUSED_AGAIN_NS,
     Ask,
     Hold,
@@ -58,7 +60,7 @@ def test_accepted_is_ok() -> None:
     assert (turn.kind, turn.status, turn.is_done) == (EventKind.OK, "202", True)
 
 
-@pytest.mark.parametrize("status", [400, 409, 500])
+@pytest.mark.parametrize("status", [400, 409, 501])
 def test_a_clear_no_is_fail_and_done(status: int) -> None:
     """Any other status is a fail with its text, and final."""
     turn = after_post(FRESH, OWN, Replied(status=status, body=b"not\n here"), 0)
@@ -87,6 +89,52 @@ def test_refused_goes_round_the_live_pods() -> None:
 
     assert next_action(after_own, pods(OTHER, OWN), 1) == Post(pod=OTHER)
     assert next_action(after_both, pods(OTHER, OWN), 1) == Hold()
+
+
+def test_an_error_of_the_pod_is_info_and_asks_a_second_later() -> None:
+    """What its engine did before the error is open: a GET that knows the agent decides."""
+    turn = after_post(FRESH, OWN, Replied(status=500, body=b"timed out"), 0)
+
+    assert (turn.kind, turn.status, turn.is_done) == (EventKind.INFO, "500 timed out", False)
+    assert turn.hold_ns == HOLD_NS
+    ask = next_action(turn.state, pods(OWN), 0)
+    assert ask == Ask(pod=OWN, is_after_reap=False)
+    found = after_ask(turn.state, ask, Replied(status=200, body=b""))
+    assert (found.kind, found.is_done) == (EventKind.OK, True)
+
+
+def test_an_error_and_no_agent_then_is_a_clear_no() -> None:
+    """The POST is over, so nothing of it can overtake the GET."""
+    in_doubt = after_post(FRESH, OWN, Replied(status=500, body=b"timed out"), 0).state
+    ask = Ask(pod=OWN, is_after_reap=False)
+
+    assert not after_ask(in_doubt, ask, Lost(reason="reset")).is_done
+    turn = after_ask(in_doubt, ask, Replied(status=404, body=b""))
+
+    assert (turn.kind, turn.is_done) == (EventKind.FAIL, True)
+    assert turn.status == "500 timed out; 404 by GET"
+
+
+def test_who_has_errors_alone_is_not_asked_for_ever() -> None:
+    """A worker that answers everything so is not to hold the run until its time is over."""
+    state = after_post(FRESH, OWN, Replied(status=500, body=b"broken"), 0).state
+    held_ns, turn = 0, None
+    while turn is None or not turn.is_done:
+        turn = after_ask(state, Ask(pod=OWN, is_after_reap=False), Replied(status=500, body=b""))
+        state, held_ns = turn.state, held_ns + turn.hold_ns
+
+    assert (turn.kind, turn.status) == (EventKind.FAIL, "500 broken; 500 by GET")
+    assert 10 * NS_PER_S < held_ns < 20 * NS_PER_S
+
+
+def test_an_error_of_a_pod_that_is_gone_posts_again() -> None:
+    """As after a reset."""
+    in_doubt = after_post(FRESH, OWN, Replied(status=500, body=b""), 0).state
+    ask = next_action(in_doubt, pods(NEXT), 0)
+    assert isinstance(ask, Ask)
+    turn = after_ask(in_doubt, ask, Replied(status=404, body=b""))
+
+    assert next_action(turn.state, pods(NEXT), 0) == Post(pod=NEXT)
 
 
 def test_lost_is_info_and_asks() -> None:
@@ -148,7 +196,12 @@ WORLDS = st.lists(
     unique_by=lambda entry: entry.caller,
 ).map(lambda entries: pods(*entries))
 ANSWERS = st.sampled_from(
-    [Refused(reason="r"), Lost(reason="l"), Replied(status=404, body=b""), ACCEPTED]
+    [
+        Refused(reason="r"),
+        Lost(reason="l"),
+        *(Replied(status=status, body=b"") for status in (404, 500)),
+        ACCEPTED,
+    ]
 )
 
 
@@ -164,7 +217,7 @@ def test_never_two_posts_in_doubt(any_pod_answers: bool, story: list[tuple[Pods,
         if isinstance(action, Post):
             assert not doubtful
             turn = after_post(state, action.pod, answer, now_s * 10**9)
-            if isinstance(answer, Lost):
+            if isinstance(answer, Lost) or answer == Replied(status=500, body=b""):
                 doubtful.add(action.pod.caller)
         elif isinstance(action, Ask):
             turn = after_ask(state, action, answer)
