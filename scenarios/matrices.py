@@ -256,7 +256,7 @@ IN_POSTGRES = Entry(
         *(*SMALL, *MIX, *SMALL_STRUCK, "load.agents=60", "load.rate_per_s=1.5", "faults.0.count=2"),
     ),
 )
-FORMS = (replace(DAPR_AGENTS, variant="mcp"), replace(DAPR_AGENTS, variant="crew"))
+FORMS = tuple(replace(DAPR_AGENTS, variant=variant) for variant in ("mcp", "mcp-durable", "crew"))
 """Tools in the forms that the article names."""
 ENGINES = Matrix(
     name="engines",
