@@ -99,6 +99,7 @@ def find_worker_image(
             layers=(*layers, sources),
             entrypoint=(PYTHON,),
             environ={
+                "HOME": "/tmp",  # CrewAI writes there when it is imported; the user has no other.
                 "LD_LIBRARY_PATH": "/usr/local/lib",
                 "PATH": "/usr/local/bin:/usr/bin:/bin",
                 "PYTHONDONTWRITEBYTECODE": "1",
