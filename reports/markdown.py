@@ -78,7 +78,6 @@ def _top(matrix: MatrixResult) -> Iterator[str]:
         for concern in found:
             where = ", ".join(str(column.number) for column in concern.columns)
             yield f"- {escaped(concern.title)} (run {where}): {escaped(concern.text)}"
-    yield from _claims(matrix)
     yield ""
     yield "Repeat:"
     yield ""
@@ -89,6 +88,7 @@ def _top(matrix: MatrixResult) -> Iterator[str]:
         if table is not None:
             yield ""
             yield from draw(table)
+    yield from _claims(matrix)
 
 
 def _vector(matrix: MatrixResult) -> Iterator[str]:

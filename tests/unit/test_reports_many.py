@@ -123,6 +123,20 @@ def test_claims_lead_to_their_runs() -> None:
     assert claim_rows(fixtures.default_matrix()) == ()
 
 
+def test_claims_that_one_test_decides_share_a_row() -> None:
+    """With all their words, and the source as far as it is the same; another reason is another."""
+    one = replace(claims()[0], text="a: L (first)", quote="safe", source="Text, page 1, top")
+    again = replace(one, text="a: L (the same)", quote="sound", source="Text, page 1, end")
+    other = replace(one, reason="another one")
+
+    rows = claim_rows(replace(BIG, claims=(one, other, again)))
+
+    assert [(row.quotes, row.source) for row in rows] == [
+        (("safe", "sound"), "Text, page 1"),
+        (("safe",), "Text, page 1, top"),
+    ]
+
+
 def test_markdown_of_forty_runs_decides_on_its_first_screen() -> None:
     """Under 64 KiB; headline, counts and every run's verdicts in the first 60 lines."""
     text = render_markdown(BIG)
