@@ -14,6 +14,8 @@ from harness.results import MatrixResult, PromiseRow, RunResult
 from reports import compare, wording
 from reports.claims import SIGNS
 
+RANKS = {"invalid": 2, "valid": 1}
+"""Of several runs: what was broken once is not mended by a run that did not break it."""
 RIVALS = ("dapr_agents", "langgraph", "crewai")
 """A matrix with two of them gets the table on its page."""
 SUPPORTED, CONTRADICTED, UNKNOWN, UNTESTED = "supported", "contradicted", "unknown", "not tested"
@@ -91,7 +93,8 @@ def render_claims(
         "",
         "*Supported* and *contradicted* are said of the claim as its test reads it, within the "
         "strength given: a pass bounds a failure rate, it proves no absence. *Unknown* is no "
-        "pass. Where a claim says that something is lost, a refuted promise supports it.",
+        "pass. Where a claim says that something is lost, a refuted promise supports it. "
+        "Of several runs of the same versions, one that broke a promise counts before the rest.",
         "",
         ", ".join(f"{counts[word]} {word}" for word in SIGNS) + ".",
         "",
@@ -131,11 +134,15 @@ def _tested(claim: Claim, test: ClaimTest, matrices: Sequence[MatrixResult]) -> 
         reasons = [run.state_reason for _, run, _ in runs if run.state_reason]
         told = f"not tested: {'; '.join(reasons)}" if reasons else "not tested: no run of it here"
         return _untested(claim, f"{test.engine}: {named}", told)
-    # What is decided counts before what stayed unknown, then the newest.
+    newest = max(judged, key=lambda entry: entry[0])
+    alike = [entry for entry in judged if _versions(entry[1]) == _versions(newest[1])]
     _, run, matrix = max(
-        judged, key=lambda entry: (_read(entry[1], test)[0] in ("valid", "invalid"), entry[0])
+        alike, key=lambda entry: (RANKS.get(_read(entry[1], test)[0], 0), entry[0])
     )
     state, strength = _read(run, test)
+    if state in RANKS and len(alike) > 1:
+        count = sum(_read(one, test)[0] == state for _, one, _ in alike)
+        strength += f"; so in {count} of {len(alike)} runs"
     opposite = {"valid": "invalid", "invalid": "valid"}[test.confirms]
     word = {test.confirms: SUPPORTED, opposite: CONTRADICTED}.get(state, UNKNOWN)
     return Finding(

@@ -27,7 +27,9 @@ def article(*tests: ClaimTest, not_tested: str = "", samples: tuple[str, ...] = 
     return Article(schema=1, source="an article", samples=(sample,), claims=(claim,))
 
 
-def matrix(verdict: str, *, engine: str = "langgraph", started: str = "1") -> MatrixResult:
+def matrix(
+    verdict: str, *, engine: str = "langgraph", started: str = "1", version: str = "1.2"
+) -> MatrixResult:
     whole = fixtures.valid_matrix()
     run: RunResult = whole.runs[0]
     rows = tuple(
@@ -43,7 +45,7 @@ def matrix(verdict: str, *, engine: str = "langgraph", started: str = "1") -> Ma
         variant="none",
         state="judged",
         promises=rows,
-        environment={"started": started, "worker langgraph": "1.2"},
+        environment={"started": started, "worker langgraph": version},
     )
     return replace(whole, runs=(run,), command="onceproof run --matrix engines --out /x")
 
@@ -68,11 +70,34 @@ def test_a_result_confirms_or_contradicts(test: ClaimTest, verdict: str, word: s
     assert found.repeat == "onceproof run --matrix engines"
 
 
-def test_the_latest_run_decides() -> None:
-    """An older run of the same column is not quoted."""
-    runs = [matrix("invalid", started="2"), matrix("valid", started="1")]
+@pytest.mark.parametrize(
+    ("older", "newer", "word", "told"),
+    [
+        ("invalid", "valid", "contradicted", "so in 1 of 2 runs"),
+        ("valid", "unknown", "supported", "so in 1 of 2 runs"),
+        ("valid", "valid", "supported", "so in 2 of 2 runs"),
+        ("unknown", "unknown", "unknown", ""),
+    ],
+)
+def test_of_several_runs_a_broken_promise_counts_first(
+    older: str, newer: str, word: str, told: str
+) -> None:
+    """A later run that kept it does not mend it; and what was decided counts before unknown."""
+    runs = [matrix(newer, started="2"), matrix(older, started="1")]
 
-    assert [one.word for one in findings(article(HOLDS), runs)] == ["contradicted"]
+    (found,) = findings(article(HOLDS), runs)
+
+    assert found.word == word
+    assert found.strength.rpartition("; ")[2] == told or not told
+
+
+def test_runs_of_other_versions_are_not_quoted() -> None:
+    """The newest run's versions count; what another one broke is its own."""
+    runs = [matrix("valid", started="2", version="1.3"), matrix("invalid", started="1")]
+
+    (found,) = findings(article(HOLDS), runs)
+
+    assert (found.word, found.engine) == ("supported", "langgraph:none; langgraph 1.3")
 
 
 def test_without_a_run_nothing_is_confirmed() -> None:
