@@ -29,13 +29,13 @@ def provided_of(
     *,
     placed: Mapping[str, Placed] | None = None,
 ) -> Provided:
-    """As `provide`, with what a command line names; some commands have fewer options."""
+    """As `provide`, with what a command line names."""
     return provide(
         orders,
         dapr_bin=arguments.dapr_bin,
         redis=arguments.redis,
-        postgres=getattr(arguments, "postgres", None),
-        broker_urls=getattr(arguments, "broker_url", ()),
+        postgres=arguments.postgres,
+        broker_urls=arguments.broker_url,
         placed=placed,
         report=print,
     )

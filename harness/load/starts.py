@@ -107,25 +107,15 @@ def after_post(state: StartState, pod: PodEntry, answer: Answer, now_ns: int) ->
     if isinstance(answer, Refused):
         return _refused(state, pod, answer.reason, now_ns)
     if isinstance(answer, Lost):
-        undecided = (*state.undecided, pod.caller)
-        return Turn(
-            state=replace(state, undecided=undecided, asked=0, error=""),
-            kind=EventKind.INFO,
-            status=answer.reason,
-        )
+        return _in_doubt(state, pod, answer.reason)
     if answer.status in {200, 201, 202}:
         return Turn(state=state, kind=EventKind.OK, status=str(answer.status), is_done=True)
     status = f"{answer.status} {_text_of(answer.body)}".rstrip()
     if answer.status == UNAVAILABLE:
         return _refused(state, pod, status, now_ns)
     if answer.status >= 500 and answer.status != NOT_IMPLEMENTED:
-        undecided = (*state.undecided, pod.caller)
-        return Turn(
-            state=replace(state, undecided=undecided, asked=0, error=status),
-            kind=EventKind.INFO,
-            status=status,
-            hold_ns=HOLD_NS,
-        )
+        in_doubt = _in_doubt(replace(state, error=status), pod, status)
+        return replace(in_doubt, hold_ns=HOLD_NS)
     return Turn(state=state, kind=EventKind.FAIL, status=status, is_done=True)
 
 
@@ -146,6 +136,14 @@ def after_ask(state: StartState, ask: Ask, answer: Answer) -> Turn:
         status = f"{state.error}; {answer.status} by GET"
         return Turn(state=asked, kind=EventKind.FAIL, status=status, is_done=True)
     return Turn(state=asked, hold_ns=_ask_hold_ns(state.asked))
+
+
+def _in_doubt(state: StartState, pod: PodEntry, status: str) -> Turn:
+    """This incarnation may have taken it, and is asked before anybody gets another POST."""
+    undecided = (*state.undecided, pod.caller)
+    return Turn(
+        state=replace(state, undecided=undecided, asked=0), kind=EventKind.INFO, status=status
+    )
 
 
 def _refused(state: StartState, pod: PodEntry, status: str, now_ns: int) -> Turn:
